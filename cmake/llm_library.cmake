@@ -1,0 +1,44 @@
+# Build rules shared by every folder: warnings, sanitizers, and one static library per folder that
+# links exactly the folders it may include.
+
+add_library(llm_build_flags INTERFACE)
+target_include_directories(llm_build_flags INTERFACE
+  ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+target_compile_options(llm_build_flags INTERFACE
+  -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor -Werror
+  # Fused multiply-add only where the code says so: results must not depend on the optimiser.
+  -ffp-contract=off)
+if(LLM_SANITIZE)
+  target_compile_options(llm_build_flags INTERFACE
+    -fsanitize=${LLM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(llm_build_flags INTERFACE -fsanitize=${LLM_SANITIZE})
+endif()
+if(LLM_FUZZ)
+  target_compile_options(llm_build_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+# llm_library(<folder> SOURCES a.cpp ... [DEPENDS core quant ...] [LIBRARIES fmt::fmt ...])
+# defines the static library llm_<folder>.
+function(llm_library folder)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LIBRARIES" ${ARGN})
+  add_library(llm_${folder} STATIC ${ARG_SOURCES})
+  target_link_libraries(llm_${folder} PUBLIC llm_build_flags ${ARG_LIBRARIES})
+  foreach(dependency IN LISTS ARG_DEPENDS)
+    target_link_libraries(llm_${folder} PUBLIC llm_${dependency})
+  endforeach()
+endfunction()
+
+# llm_test(<folder> SOURCES a_test.cpp ... DEPENDS core ...) defines the test program
+# test_<folder> and registers its cases with ctest.
+function(llm_test folder)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LIBRARIES" ${ARGN})
+  add_executable(test_${folder} ${ARG_SOURCES})
+  target_link_libraries(test_${folder} PRIVATE llm_build_flags GTest::gtest_main ${ARG_LIBRARIES})
+  target_include_directories(test_${folder} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_compile_definitions(test_${folder} PRIVATE
+    LLM_SOURCE_DIR="${PROJECT_SOURCE_DIR}" LLM_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  foreach(dependency IN LISTS ARG_DEPENDS)
+    target_link_libraries(test_${folder} PRIVATE llm_${dependency})
+  endforeach()
+  gtest_discover_tests(test_${folder} PROPERTIES LABELS ${folder} DISCOVERY_TIMEOUT 60)
+endfunction()

@@ -1,0 +1,21 @@
+// CpuFeatures: which instruction-set extensions this processor and operating system offer,
+// detected once. Kernels are chosen by it; nothing else should ask.
+#pragma once
+
+#include <string>
+
+namespace llm::core {
+
+struct CpuFeatures {
+  bool avx2 = false;  ///< AVX2 with FMA and F16C
+  bool avx512 = false;  ///< AVX-512 F, BW, DQ, VL
+  bool avx512_vnni = false;
+  bool avx512_bf16 = false;
+};
+
+const CpuFeatures& cpu_features();
+
+/// Processor name as the system reports it, e.g. "AMD EPYC 9R14".
+std::string cpu_model_name();
+
+}  // namespace llm::core

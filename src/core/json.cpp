@@ -1,0 +1,95 @@
+#include "core/json.h"
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+
+namespace llm::core {
+namespace {
+
+// Keys in error messages come from untrusted text: keep them short.
+std::string shorten(const std::string& text) {
+  constexpr std::size_t kLimit = 80;
+  return text.size() <= kLimit ? text : text.substr(0, kLimit) + "...";
+}
+
+// Feeds a DOM builder while watching depth and duplicate keys. nlohmann's own DOM parser keeps the
+// last of two equal keys silently, which lets two readers of one file disagree.
+class StrictHandler : public nlohmann::json_sax<Json> {
+ public:
+  StrictHandler(Json& root, JsonLimits limits) : builder_(root, false), limits_(limits) {}
+
+  bool null() override { return builder_.null(); }
+  bool boolean(bool value) override { return builder_.boolean(value); }
+  bool number_integer(number_integer_t value) override { return builder_.number_integer(value); }
+  bool number_unsigned(number_unsigned_t value) override {
+    return builder_.number_unsigned(value);
+  }
+  bool number_float(number_float_t value, const string_t& text) override {
+    return builder_.number_float(value, text);
+  }
+  bool string(string_t& value) override { return builder_.string(value); }
+  bool binary(binary_t& value) override { return builder_.binary(value); }
+
+  bool start_object(std::size_t size) override {
+    keys_.emplace_back();
+    return enter() && builder_.start_object(size);
+  }
+  bool key(string_t& name) override {
+    if (!keys_.back().insert(name).second) {
+      problem_ = fmt::format("duplicate key \"{}\"", shorten(name));
+      return false;
+    }
+    return builder_.key(name);
+  }
+  bool end_object() override {
+    keys_.pop_back();
+    --depth_;
+    return builder_.end_object();
+  }
+  bool start_array(std::size_t size) override { return enter() && builder_.start_array(size); }
+  bool end_array() override {
+    --depth_;
+    return builder_.end_array();
+  }
+  bool parse_error(std::size_t position, const std::string&,
+                   const nlohmann::detail::exception& error) override {
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: text" -> "text"
+    std::string text = error.what();
+    if (const auto colon = text.find(": "); colon != std::string::npos) text.erase(0, colon + 2);
+    problem_ = fmt::format("at byte {}: {}", position, text);
+    return false;
+  }
+
+  const std::string& problem() const { return problem_; }
+
+ private:
+  bool enter() {
+    if (++depth_ <= limits_.max_depth) return true;
+    problem_ = fmt::format("nesting deeper than {} levels", limits_.max_depth);
+    return false;
+  }
+
+  nlohmann::detail::json_sax_dom_parser<Json> builder_;
+  JsonLimits limits_;
+  std::size_t depth_ = 0;
+  std::vector<std::set<std::string>> keys_;
+  std::string problem_;
+};
+
+}  // namespace
+
+Result<Json> parse_json(std::string_view text, std::string_view what, JsonLimits limits) {
+  Json root;
+  StrictHandler handler(root, limits);
+  try {
+    if (Json::sax_parse(text.begin(), text.end(), &handler)) return root;
+  } catch (const std::exception& error) {
+    return corrupt_data("{}: invalid JSON: {}", what, error.what());
+  }
+  return corrupt_data("{}: invalid JSON {}", what, handler.problem());
+}
+
+}  // namespace llm::core

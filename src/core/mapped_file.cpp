@@ -1,0 +1,107 @@
+#include "core/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "core/error.h"
+
+namespace llm::core {
+namespace {
+
+// Closes a descriptor at the end of a scope.
+struct FileDescriptor {
+  int value = -1;
+  ~FileDescriptor() {
+    if (value >= 0) ::close(value);
+  }
+};
+
+Status open_regular_file(const std::filesystem::path& path, FileDescriptor& fd, std::size_t& size) {
+  fd.value = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd.value < 0) {
+    if (errno == ENOENT) return not_found("{}: no such file", path.string());
+    return io_error("{}: cannot open: {}", path.string(), std::strerror(errno));
+  }
+  struct stat info {};
+  if (::fstat(fd.value, &info) != 0) {
+    return io_error("{}: cannot stat: {}", path.string(), std::strerror(errno));
+  }
+  if (!S_ISREG(info.st_mode)) return io_error("{}: not a regular file", path.string());
+  size = static_cast<std::size_t>(info.st_size);
+  return {};
+}
+
+}  // namespace
+
+Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
+  FileDescriptor fd;
+  std::size_t size = 0;
+  LLM_RETURN_IF_ERROR(open_regular_file(path, fd, size));
+  if (size == 0) return MappedFile(path, nullptr, 0);
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.value, 0);
+  if (data == MAP_FAILED) {
+    return io_error("{}: cannot map {} bytes: {}", path.string(), size, std::strerror(errno));
+  }
+  return MappedFile(path, static_cast<const std::byte*>(data), size);
+}
+
+MappedFile::MappedFile(std::filesystem::path path, const std::byte* data, std::size_t size)
+    : path_(std::move(path)), data_(data), size_(size) {}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void MappedFile::release_pages(std::span<const std::byte> part) const {
+  if (data_ == nullptr || part.empty()) return;
+  static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  // Only pages that lie wholly inside the part: neighbours may still be in use.
+  const auto offset = static_cast<std::size_t>(part.data() - data_);
+  const std::size_t begin = (offset + page - 1) / page * page;
+  const std::size_t end = (offset + part.size()) / page * page;
+  if (begin < end) {
+    ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
+  }
+}
+
+Result<std::string> read_text_file(const std::filesystem::path& path, std::size_t max_bytes) {
+  FileDescriptor fd;
+  std::size_t size = 0;
+  LLM_RETURN_IF_ERROR(open_regular_file(path, fd, size));
+  if (size > max_bytes) {
+    return corrupt_data("{}: file has {} bytes, expected at most {}", path.string(), size,
+                        max_bytes);
+  }
+  std::string text(size, '\0');
+  std::size_t done = 0;
+  while (done < size) {
+    const ssize_t got = ::read(fd.value, text.data() + done, size - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return io_error("{}: cannot read: {}", path.string(), std::strerror(errno));
+    if (got == 0) break;  // the file shrank meanwhile
+    done += static_cast<std::size_t>(got);
+  }
+  text.resize(done);
+  return text;
+}
+
+}  // namespace llm::core

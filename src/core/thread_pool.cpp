@@ -1,0 +1,123 @@
+#include "core/thread_pool.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <string>
+
+#include "core/check.h"
+
+namespace llm::core {
+namespace {
+
+// How long an idle thread polls before it sleeps: longer than the gap between two loops of a step,
+// far shorter than a human notices.
+constexpr auto kSpinTime = std::chrono::microseconds(200);
+
+void cpu_relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+// Polls `done` for kSpinTime, yielding the processor now and then; false when the time ran out.
+template <class Predicate>
+bool spin_until(Predicate done) {
+  const auto deadline = std::chrono::steady_clock::now() + kSpinTime;
+  for (;;) {
+    for (int poll = 0; poll < 64; ++poll) {
+      if (done()) return true;
+      cpu_relax();
+    }
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::yield();
+  }
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(int threads) {
+  LLM_CHECK(threads >= 1);
+  workers_.reserve(static_cast<std::size_t>(threads - 1));
+  for (int thread = 1; thread < threads; ++thread) {
+    workers_.emplace_back([this, thread] { worker_main(thread); });
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_.store(true);
+    generation_.fetch_add(1);
+  }
+  wake_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+void ThreadPool::parallel_for(std::int64_t pieces,
+                              FunctionRef<void(std::int64_t, int)> body) {
+  if (pieces <= 0) return;
+  if (workers_.empty() || pieces == 1) {
+    for (std::int64_t piece = 0; piece < pieces; ++piece) body(piece, 0);
+    return;
+  }
+  body_ = &body;
+  pieces_ = pieces;
+  next_piece_.store(0, std::memory_order_relaxed);
+  running_workers_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
+  generation_.fetch_add(1);  // publishes the loop
+  if (sleepers_.load() != 0) {
+    { const std::lock_guard lock(mutex_); }  // a worker between its check and its wait sees the raise
+    wake_.notify_all();
+  }
+  take_pieces(0);
+  // Every worker reports, even one that found nothing to do: the loop's state may then be reused.
+  while (!spin_until([&] { return running_workers_.load(std::memory_order_acquire) == 0; })) {
+  }
+}
+
+void ThreadPool::take_pieces(int thread) {
+  for (;;) {
+    const std::int64_t piece = next_piece_.fetch_add(1, std::memory_order_relaxed);
+    if (piece >= pieces_) return;
+    (*body_)(piece, thread);
+  }
+}
+
+void ThreadPool::worker_main(int thread) {
+  std::uint64_t seen = 0;
+  for (;;) {
+    const auto raised = [&] { return generation_.load() != seen; };
+    if (!spin_until(raised)) {
+      std::unique_lock lock(mutex_);
+      sleepers_.fetch_add(1);
+      wake_.wait(lock, raised);
+      sleepers_.fetch_sub(1);
+    }
+    ++seen;
+    if (stop_.load()) return;
+    take_pieces(thread);
+    running_workers_.fetch_sub(1, std::memory_order_release);
+  }
+}
+
+int default_thread_count() {
+  int count = static_cast<int>(std::thread::hardware_concurrency());
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  if (::sched_getaffinity(0, sizeof mask, &mask) == 0) count = CPU_COUNT(&mask);
+  // cgroup v2: "max 100000" or "<quota> <period>" in microseconds.
+  std::ifstream limit("/sys/fs/cgroup/cpu.max");
+  std::string quota;
+  double period = 0;
+  if (limit >> quota >> period && quota != "max" && period > 0) {
+    const double allowed = std::strtod(quota.c_str(), nullptr) / period;
+    if (allowed > 0) count = std::min(count, static_cast<int>(std::ceil(allowed)));
+  }
+  return std::max(count, 1);
+}
+
+}  // namespace llm::core

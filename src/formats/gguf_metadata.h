@@ -1,0 +1,46 @@
+// GgufMetadata: the typed key-value pairs at the head of a GGUF file
+// (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md). Writers differ in integer width, so
+// the getters accept any integer type that holds the value. Plain value type.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "llm/status.h"
+
+namespace llm::formats {
+
+/// Arrays keep their element kind; all integers are widened (unsigned 64-bit values above the
+/// signed range are refused when the file is read).
+using GgufArray = std::variant<std::vector<std::int64_t>, std::vector<double>, std::vector<bool>,
+                               std::vector<std::string>>;
+using GgufValue = std::variant<std::int64_t, double, bool, std::string, GgufArray>;
+
+class GgufMetadata {
+ public:
+  const std::map<std::string, GgufValue, std::less<>>& values() const { return values_; }
+  bool contains(std::string_view key) const { return values_.find(key) != values_.end(); }
+  /// False when the key exists already.
+  [[nodiscard]] bool insert(std::string key, GgufValue value);
+
+  /// Each getter: nothing when the key is absent; an error that names the key, the expected and
+  /// the found type when it has another type. Floats accept integers.
+  Result<std::optional<std::int64_t>> get_int(std::string_view key) const;
+  Result<std::optional<double>> get_float(std::string_view key) const;
+  Result<std::optional<bool>> get_bool(std::string_view key) const;
+  Result<std::optional<std::string>> get_string(std::string_view key) const;
+  /// Null when absent.
+  Result<const std::vector<std::int64_t>*> get_ints(std::string_view key) const;
+  Result<const std::vector<double>*> get_floats(std::string_view key) const;
+  Result<const std::vector<std::string>*> get_strings(std::string_view key) const;
+
+ private:
+  std::map<std::string, GgufValue, std::less<>> values_;
+};
+
+}  // namespace llm::formats

@@ -1,0 +1,76 @@
+// Tokenizer: text to token ids and back, for one vocabulary. Built either from Hugging Face's
+// tokenizer.json, executed as written, or from the vocabulary of a GGUF file. Immutable after
+// construction: encode and decode may be called from any thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "llm/status.h"
+
+namespace llm::tokenizer {
+
+/// GGUF's token_type values (docs/gguf.md, tokenizer.ggml.token_type).
+enum class TokenType : std::uint8_t {
+  normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6,
+};
+
+/// The tokenizer.ggml.* metadata of a GGUF file, as plain data. Ids are -1 when absent.
+struct GgufVocabulary {
+  std::string model;  ///< "llama" (SentencePiece BPE) or "gpt2" (byte-level BPE)
+  std::string pre;    ///< name of the pre-split, e.g. "llama-bpe"; empty when absent
+  std::vector<std::string> tokens;
+  std::vector<float> scores;            ///< empty or one per token
+  std::vector<std::int32_t> token_types;  ///< empty or one per token
+  std::vector<std::string> merges;      ///< "left right"
+  std::int32_t bos_id = -1, eos_id = -1, unknown_id = -1, padding_id = -1;
+  std::optional<bool> add_bos, add_eos, add_space_prefix;
+  bool strip_after_special = false;  ///< Phi-3: special tokens swallow the whitespace after them
+};
+
+struct EncodeOptions {
+  /// Add what the post-processor adds (BOS, EOS).
+  bool add_special = true;
+  /// Recognise control tokens written in the text; off, their text is ordinary text (user-defined
+  /// and other non-special added tokens split in any case).
+  bool parse_special = true;
+};
+
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+
+  /// Any byte sequence is accepted; invalid UTF-8 is read as U+FFFD (one per maximal invalid
+  /// subpart) where the pipeline works on characters.
+  virtual Result<std::vector<std::int32_t>> encode(std::string_view text,
+                                                   EncodeOptions options = {}) const = 0;
+  /// Text of the whole sequence, as the decoder defines it. Ids out of range are an error.
+  virtual Result<std::string> decode(std::span<const std::int32_t> ids,
+                                     bool skip_special) const = 0;
+  /// Bytes that one token stands for inside running text (a byte of a multi-byte character alone is
+  /// possible); control tokens give nothing. `id` must be in range.
+  virtual std::string token_bytes(std::int32_t id) const = 0;
+  /// The vocabulary's own spelling of a token, e.g. "Ġthe", "▁the", "<0x0A>".
+  virtual std::string_view token_text(std::int32_t id) const = 0;
+  virtual std::optional<std::int32_t> token_id(std::string_view token_text) const = 0;
+  /// Control tokens: never printed.
+  virtual bool is_special(std::int32_t id) const = 0;
+  /// One more than the highest id.
+  virtual std::int32_t vocab_size() const = 0;
+  /// What the decoder strips at the very start of a text (SentencePiece: one leading space).
+  virtual bool strips_leading_space() const = 0;
+};
+
+/// `tokenizer_config_json` may be empty. A part of the pipeline that is not supported is an error
+/// that names it.
+Result<std::unique_ptr<Tokenizer>> tokenizer_from_json(std::string_view tokenizer_json,
+                                                       std::string_view tokenizer_config_json);
+/// An unknown model or pre-split name is an error that names it.
+Result<std::unique_ptr<Tokenizer>> tokenizer_from_gguf(GgufVocabulary vocabulary);
+
+}  // namespace llm::tokenizer
