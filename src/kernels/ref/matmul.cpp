@@ -4,24 +4,13 @@
 
 #include "core/half.h"
 #include "kernels/ref/ref.h"
+#include "quant/quant.h"
 
 namespace llm::kernels::ref {
 namespace {
 
 constexpr std::size_t element_bytes(InputFormat format) {
   return format == InputFormat::f32 ? sizeof(float) : sizeof(std::uint16_t);
-}
-
-void decode(DType dtype, const std::byte* source, float* values, std::int64_t cols) {
-  if (dtype == DType::f32) {
-    std::memcpy(values, source, static_cast<std::size_t>(cols) * sizeof(float));
-    return;
-  }
-  for (std::int64_t c = 0; c < cols; ++c) {
-    std::uint16_t bits;
-    std::memcpy(&bits, source + c * 2, sizeof bits);
-    values[c] = dtype == DType::f16 ? core::f16_to_f32(bits) : core::bf16_to_f32(bits);
-  }
 }
 
 float input_value(InputFormat format, const std::byte* row, std::int64_t c) {
@@ -79,7 +68,8 @@ void matmul(const MatmulArgs& args, std::int64_t panel_begin, std::int64_t panel
   const std::size_t x_row_bytes = input_row_bytes(w.input, w.cols);
   float* weights = reinterpret_cast<float*>(scratch);
   for (std::int64_t r = panel_begin; r < panel_end; ++r) {
-    decode(w.dtype, w.data + static_cast<std::size_t>(r) * w.panel_bytes, weights, w.cols);
+    quant::decode_row(w.dtype, w.data + static_cast<std::size_t>(r) * w.panel_bytes, weights,
+                      w.cols);
     for (std::int64_t t = 0; t < args.tokens; ++t) {
       const std::byte* x = args.x + static_cast<std::size_t>(t) * x_row_bytes;
       float& y = args.y[t * args.y_stride + r];
