@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -19,6 +20,14 @@
 
 namespace llm {
 
+/// How far loading has come; a total of 0 means not known yet.
+struct LoadProgress {
+  std::int64_t layers_loaded = 0;
+  std::int64_t layers_total = 0;
+  std::uint64_t bytes_loaded = 0;
+  std::uint64_t bytes_total = 0;
+};
+
 struct LoadOptions {
   std::string device = "cpu";
   /// "f32", "f16", "bf16" or "auto" (as stored). Empty: f32 for safetensors; a GGUF file keeps its
@@ -30,6 +39,8 @@ struct LoadOptions {
   /// Most rows of one step: the slice in which prompts are prefilled. 0: chosen.
   std::int64_t max_batch_rows = 0;
   std::string instruction_set;  ///< kernels to use ("ref", "avx2", ...); empty: the best there is
+  /// Called during load_model, from one thread at a time, now and then; must return quickly.
+  std::function<void(const LoadProgress&)> on_progress;
 };
 
 struct GenerationRequest {
