@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "core/quoted.h"
+#include "core/quote.h"
 
 namespace llm::core {
 namespace {
@@ -34,7 +34,7 @@ class StrictHandler : public nlohmann::json_sax<Json> {
   }
   bool key(string_t& name) override {
     if (!keys_.back().insert(name).second) {
-      problem_ = fmt::format("duplicate key {}", quoted(name));
+      problem_ = fmt::format("duplicate key {}", quote(name));
       return false;
     }
     return builder_.key(name);

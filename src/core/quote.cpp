@@ -1,4 +1,4 @@
-#include "core/quoted.h"
+#include "core/quote.h"
 
 #include <fmt/core.h>
 
@@ -18,7 +18,7 @@ std::string printable(std::string_view text, std::size_t max_bytes) {
   return shown;
 }
 
-std::string quoted(std::string_view text, std::size_t max_bytes) {
+std::string quote(std::string_view text, std::size_t max_bytes) {
   return '"' + printable(text, max_bytes) + '"';
 }
 
