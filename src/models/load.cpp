@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/log.h"
+#include "core/memory.h"
 #include "models/weight_loader.h"
 
 namespace llm::models {
@@ -13,6 +15,7 @@ constexpr std::int64_t kDefaultBatchRows = 512;
 constexpr std::int64_t kLateRotationBatchRows = 16;  // each row carries a table of all positions
 constexpr std::int64_t kMaxLogitRows = 64;
 constexpr int kDefaultMaxSequences = 16;
+constexpr double kKvShareOfFreeMemory = 0.8;
 
 // Buffers that old checkpoints carry along; they hold no weights.
 constexpr std::string_view kIgnoredSuffixes[] = {".rotary_emb.inv_freq", ".attention.bias",
@@ -38,13 +41,23 @@ class NetworkBuilder {
         names_(gguf_ ? config.spec->gguf_names : config.spec->hf_names),
         loader_(file, types.weights, ops, pool) {}
 
-  Result<Network> build(bool keys_stored_unrotated) {
+  Result<Network> build(bool keys_stored_unrotated,
+                        const std::function<void(const LoadProgress&)>& on_progress) {
     Network network;
+    const auto report = [&](std::int64_t layers) {
+      if (!on_progress) return;
+      on_progress({.layers_loaded = layers,
+                   .layers_total = config_.n_layers,
+                   .bytes_loaded = loader_.claimed_bytes(),
+                   .bytes_total = file_.tensor_bytes()});
+    };
+    report(0);
     LLM_RETURN_IF_ERROR(load_embedding(network.embedding));
     for (std::int64_t l = 0; l < config_.n_layers; ++l) {
       LLM_ASSIGN_OR_RETURN(Layer layer, load_layer(l));
       layer.attention.keys_stored_unrotated = keys_stored_unrotated;
       network.layers.push_back(std::move(layer));
+      report(l + 1);
     }
     LLM_ASSIGN_OR_RETURN(network.final_norm, norm(std::string(names_.final_norm)));
     LLM_RETURN_IF_ERROR(load_head(network.lm_head));
@@ -141,6 +154,35 @@ std::int64_t pages_for(std::int64_t positions) {
   return (positions + kernels::kKvPageTokens - 1) / kernels::kKvPageTokens;
 }
 
+std::size_t kv_bytes_per_page(const ModelConfig& config, const kernels::KvShape& shape,
+                              const kernels::Ops& ops) {
+  return ops.kv_page_bytes(shape) * static_cast<std::size_t>(config.n_layers);
+}
+
+// Pages of the cache: room for max_sequences full contexts, or as much as memory allows. A context
+// that was asked for must fit at least once; one that was not is shortened to fit.
+Result<std::int64_t> plan_pages(const DecoderOptions& options, std::size_t page_bytes,
+                                LoadedModel& model) {
+  const std::size_t available = core::available_memory();
+  const auto budget =
+      static_cast<std::size_t>(static_cast<double>(available) * kKvShareOfFreeMemory);
+  const auto affordable = static_cast<std::int64_t>(budget / page_bytes);
+  const std::int64_t one = pages_for(model.context);
+  if (affordable < one) {
+    if (options.context > 0 || affordable < 1) {
+      return core::resource_exhausted(
+          "context {}: its KV cache needs {} bytes, {} of {} free bytes may be used for it",
+          model.context, static_cast<std::size_t>(one) * page_bytes, budget, available);
+    }
+    model.context = affordable * kernels::kKvPageTokens;
+    core::log(core::LogLevel::warning,
+              "context cut to {} positions, what {} free bytes of memory allow", model.context,
+              available);
+    return affordable;
+  }
+  return std::min(one * model.max_sequences, affordable);
+}
+
 }  // namespace
 
 Result<LoadedModel> load_decoder(const formats::ModelFile& file, const DecoderOptions& options,
@@ -160,14 +202,15 @@ Result<LoadedModel> load_decoder(const formats::ModelFile& file, const DecoderOp
   const Rope rope(config.rope);
   const bool late_rotation = rope.late_rotation_needed(model.context);
   NetworkBuilder builder(file, config, model.types, ops, pool);
-  LLM_ASSIGN_OR_RETURN(Network network, builder.build(late_rotation));
+  LLM_ASSIGN_OR_RETURN(Network network, builder.build(late_rotation, options.on_progress));
   model.parameters = builder.parameters();
 
   const kernels::KvShape kv_shape{.dtype = model.types.kv,
                                   .n_kv_heads = static_cast<int>(config.n_kv_heads),
                                   .k_dim = static_cast<int>(config.head_dim),
                                   .v_dim = static_cast<int>(config.head_dim)};
-  const std::int64_t pages = pages_for(model.context) * model.max_sequences;
+  LLM_ASSIGN_OR_RETURN(const std::int64_t pages,
+                       plan_pages(options, kv_bytes_per_page(config, kv_shape, ops), model));
   LLM_ASSIGN_OR_RETURN(KvCache cache, KvCache::create(ops, kv_shape, config.n_layers, pages));
   model.memory.kv_cache = cache.bytes();
   model.memory.kv_per_token = cache.page_bytes() * static_cast<std::size_t>(config.n_layers) /

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include "core/thread_pool.h"
 #include "formats/model_file.h"
 #include "kernels/kernels.h"
+#include "llm/engine.h"
 #include "llm/model_info.h"
 #include "models/config.h"
 #include "models/decoder.h"
@@ -22,6 +24,8 @@ struct DecoderOptions {
   std::int64_t context = 0;         ///< positions per sequence; 0: the model's
   int max_sequences = 0;            ///< 0: chosen
   std::int64_t max_batch_rows = 0;  ///< 0: chosen
+  /// Called after each layer, on the calling thread; may be empty.
+  std::function<void(const LoadProgress&)> on_progress;
 };
 
 /// Types of a model in memory.

@@ -65,11 +65,11 @@ struct ArchSpec {
   std::string_view hf_class;    ///< `architectures[0]` in config.json
   /// `general.architecture` in GGUF; empty when GGUF files of it carry another spec's name.
   std::string_view gguf_architecture;
-  ConfigDefaults defaults;
+  ConfigDefaults defaults = {};
   TensorNames hf_names = kLlamaHfNames;
   TensorNames gguf_names = kLlamaGgufNames;
   /// config.json key with a sliding window applied on every layer; empty: the key is not read.
-  std::string_view sliding_window_key;
+  std::string_view sliding_window_key = {};
   bool optional_attention_bias = true;  ///< `attention_bias`: biases on q, k, v and o
   bool optional_mlp_bias = true;        ///< `mlp_bias`: biases on gate, up and down
   /// GGUF stores q and k rows for interleaved rotary pairs (2i, 2i+1) instead of halves.

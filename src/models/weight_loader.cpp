@@ -85,7 +85,9 @@ Result<const formats::TensorEntry*> WeightLoader::claim(std::string_view name,
     return core::unsupported("{}: weights of type {} are not supported", where(name),
                              to_string(entry->view.dtype));
   }
-  claimed_[static_cast<std::size_t>(entry - file_.tensors().data())] = true;
+  const auto index = static_cast<std::size_t>(entry - file_.tensors().data());
+  if (!claimed_[index]) claimed_bytes_ += entry->view.bytes;
+  claimed_[index] = true;
   return entry;
 }
 

@@ -49,6 +49,8 @@ class WeightLoader {
   Status finish(std::span<const std::string_view> ignored_suffixes) const;
 
   std::uint64_t parameters() const { return parameters_; }
+  /// Stored bytes of the tensors claimed so far.
+  std::uint64_t claimed_bytes() const { return claimed_bytes_; }
 
  private:
   Status pack(const formats::TensorEntry& entry, const LinearPart& part, DType dtype,
@@ -62,6 +64,7 @@ class WeightLoader {
   core::ThreadPool& pool_;
   std::vector<bool> claimed_;
   std::uint64_t parameters_ = 0;
+  std::uint64_t claimed_bytes_ = 0;
 };
 
 }  // namespace llm::models
