@@ -45,8 +45,7 @@ Result<std::unique_ptr<Engine>> load_model(const std::string& path, const LoadOp
     return core::invalid_argument("threads must be 0..=1024 (got {})", options.threads);
   }
   if (options.max_sequences < 0 || options.max_sequences > 4096) {
-    return core::invalid_argument("max_sequences must be 0..=4096 (got {})",
-                                  options.max_sequences);
+    return core::invalid_argument("max_sequences must be 0..=4096 (got {})", options.max_sequences);
   }
   if (options.max_batch_rows < 0 || options.max_batch_rows > 65536) {
     return core::invalid_argument("max_batch_rows must be 0..=65536 (got {})",

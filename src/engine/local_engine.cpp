@@ -93,10 +93,9 @@ Result<RequestId> LocalEngine::submit(GenerationRequest request,
   LLM_ASSIGN_OR_RETURN(std::vector<std::int32_t> tokens, prompt_tokens(request));
 
   const auto length = static_cast<std::int64_t>(tokens.size());
-  const std::int64_t room =
-      std::min(parts_.info.capabilities.max_context_length,
-               scheduler_.pages().total() * kernels::kKvPageTokens) -
-      length;
+  const std::int64_t room = std::min(parts_.info.capabilities.max_context_length,
+                                     scheduler_.pages().total() * kernels::kKvPageTokens) -
+                            length;
   if (room < 1) {
     return core::invalid_argument("the prompt has {} tokens, which leaves no room in the KV cache",
                                   length);

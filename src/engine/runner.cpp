@@ -50,8 +50,8 @@ void Runner::start(Sequence& sequence) {
 }
 
 void Runner::take_token(Sequence& sequence, std::span<const float> logits) {
-  const Result<std::int32_t> sampled = sequence.sampler.sample(
-      logits, sequence.tokens, sequence.prompt_length, sampling_scratch_);
+  const Result<std::int32_t> sampled =
+      sequence.sampler.sample(logits, sequence.tokens, sequence.prompt_length, sampling_scratch_);
   if (sequence.generated() == 0) sequence.first_token = Sequence::Clock::now();
   if (!sampled) return end(sequence.id, StopReason::error, sampled.error());
   const std::int32_t token = *sampled;
@@ -127,8 +127,7 @@ void Runner::end_all(StopReason reason, const Status& error) {
 Result<std::vector<float>> Runner::logits(std::span<const std::int32_t> tokens, std::int64_t chunk,
                                           bool all_positions) {
   const auto total = static_cast<std::int64_t>(tokens.size());
-  const std::int64_t slice =
-      chunk > 0 ? std::min(chunk, decoder_.max_rows()) : decoder_.max_rows();
+  const std::int64_t slice = chunk > 0 ? std::min(chunk, decoder_.max_rows()) : decoder_.max_rows();
   std::vector<std::int32_t> pages;
   const std::int64_t needed = PageAllocator::pages_for(total);
   if (!scheduler_.pages().allocate(needed, pages)) {

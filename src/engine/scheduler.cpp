@@ -5,9 +5,7 @@
 namespace llm::engine {
 
 Scheduler::Scheduler(std::int64_t pages, int max_sequences, std::int64_t max_rows)
-    : pages_(pages),
-      max_sequences_(static_cast<std::size_t>(max_sequences)),
-      max_rows_(max_rows) {}
+    : pages_(pages), max_sequences_(static_cast<std::size_t>(max_sequences)), max_rows_(max_rows) {}
 
 void Scheduler::schedule(ScheduledStep& step, std::vector<Sequence*>& started) {
   admit(started);

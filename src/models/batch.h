@@ -9,8 +9,8 @@ namespace llm::models {
 
 struct BatchRow {
   std::int32_t token = 0;
-  std::int64_t position = 0;   ///< within its sequence, from 0
-  std::int32_t sequence = 0;   ///< index into Batch::page_tables
+  std::int64_t position = 0;  ///< within its sequence, from 0
+  std::int32_t sequence = 0;  ///< index into Batch::page_tables
   bool wants_logits = false;
 };
 

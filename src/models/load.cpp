@@ -70,12 +70,13 @@ class NetworkBuilder {
 
  private:
   Status load_embedding(Embedding& embedding) {
-    LLM_ASSIGN_OR_RETURN(const formats::TensorEntry* entry,
-                         loader_.claim(names_.embedding, {config_.vocab_size, config_.hidden_size}));
+    LLM_ASSIGN_OR_RETURN(
+        const formats::TensorEntry* entry,
+        loader_.claim(names_.embedding, {config_.vocab_size, config_.hidden_size}));
     embedding.table = entry->view;
     embedding.rounded_to = types_.weights.value_or(entry->view.dtype);
-    parameters_ +=
-        static_cast<std::uint64_t>(config_.vocab_size) * static_cast<std::uint64_t>(config_.hidden_size);
+    parameters_ += static_cast<std::uint64_t>(config_.vocab_size) *
+                   static_cast<std::uint64_t>(config_.hidden_size);
     return {};
   }
 
@@ -83,8 +84,9 @@ class NetworkBuilder {
     const bool tied = config_.tie_embeddings || file_.find(names_.lm_head) == nullptr;
     const std::string_view name = tied ? names_.embedding : names_.lm_head;
     const std::uint64_t before = loader_.parameters();
-    LLM_ASSIGN_OR_RETURN(head, loader_.group({{.name = std::string(name), .rows = config_.vocab_size}},
-                                             config_.hidden_size));
+    LLM_ASSIGN_OR_RETURN(head,
+                         loader_.group({{.name = std::string(name), .rows = config_.vocab_size}},
+                                       config_.hidden_size));
     if (tied) {
       loader_.ignore(names_.lm_head);  // a stored copy is not used, as in the reference
       parameters_ -= loader_.parameters() - before;
@@ -229,8 +231,8 @@ Result<LoadedModel> load_decoder(const formats::ModelFile& file, const DecoderOp
   sizes.attention_outputs = config.n_heads * config.head_dim;
   sizes.ffn_size = config.ffn_size;
   sizes.vocab_size = config.vocab_size;
-  LLM_ASSIGN_OR_RETURN(model.decoder, Decoder::create(std::move(network), rope, std::move(cache),
-                                                      sizes, ops, pool));
+  LLM_ASSIGN_OR_RETURN(
+      model.decoder, Decoder::create(std::move(network), rope, std::move(cache), sizes, ops, pool));
   model.memory.weights = model.decoder->weight_bytes();
   model.memory.scratch = model.decoder->scratch_bytes();
   return model;

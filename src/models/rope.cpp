@@ -20,8 +20,8 @@ double llama3_frequency(const RopeConfig& c, double inverse) {
   const auto original = static_cast<double>(c.original_positions);
   if (wavelength < original / c.high_freq_factor) return inverse;
   if (wavelength > original / c.low_freq_factor) return inverse / c.factor;
-  const double smooth = (original / wavelength - c.low_freq_factor) /
-                        (c.high_freq_factor - c.low_freq_factor);
+  const double smooth =
+      (original / wavelength - c.low_freq_factor) / (c.high_freq_factor - c.low_freq_factor);
   return (1.0 - smooth) * inverse / c.factor + smooth * inverse;
 }
 

@@ -21,14 +21,14 @@ struct RopeConfig {
   double factor = 1.0;
   /// Length the unscaled model was trained for (llama3, yarn), or from which dynamic NTK starts.
   std::int64_t original_positions = 0;
-  double low_freq_factor = 1.0;   // llama3
-  double high_freq_factor = 4.0;  // llama3
-  double beta_fast = 32.0;        // yarn
-  double beta_slow = 1.0;         // yarn
-  bool truncate = true;           // yarn: round the correction range to whole dimensions
-  std::optional<double> attention_factor;          // yarn: explicit
-  double mscale = 0.0;                             // yarn
-  double mscale_all_dim = 0.0;                     // yarn
+  double low_freq_factor = 1.0;            // llama3
+  double high_freq_factor = 4.0;           // llama3
+  double beta_fast = 32.0;                 // yarn
+  double beta_slow = 1.0;                  // yarn
+  bool truncate = true;                    // yarn: round the correction range to whole dimensions
+  std::optional<double> attention_factor;  // yarn: explicit
+  double mscale = 0.0;                     // yarn
+  double mscale_all_dim = 0.0;             // yarn
   /// GGUF's rope_freqs.weight: a divisor per pair, or empty.
   std::vector<float> divisors;
 };

@@ -218,8 +218,10 @@ Status WeightLoader::finish(std::span<const std::string_view> ignored_suffixes) 
     bool ignored = false;
     for (const std::string_view suffix : ignored_suffixes) ignored |= name.ends_with(suffix);
     if (!ignored) {
-      return core::corrupt_data("{}: unexpected tensor, shape {}: this architecture has no place "
-                                "for it", where(name), file_.tensors()[i].view.shape.to_string());
+      return core::corrupt_data(
+          "{}: unexpected tensor, shape {}: this architecture has no place "
+          "for it",
+          where(name), file_.tensors()[i].view.shape.to_string());
     }
   }
   return {};

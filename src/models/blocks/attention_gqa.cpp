@@ -61,7 +61,8 @@ void AttentionGqa::rotate_and_store(Step& step, std::byte* pages, std::size_t pa
       const std::int32_t* table =
           step.batch().page_tables[static_cast<std::size_t>(source.sequence)];
       const auto page = static_cast<std::size_t>(table[source.position / kernels::kKvPageTokens]);
-      ops.kv_store(shape, pages + page * page_bytes, source.position % kernels::kKvPageTokens, k, v);
+      ops.kv_store(shape, pages + page * page_bytes, source.position % kernels::kKvPageTokens, k,
+                   v);
     }
   });
 }
