@@ -16,6 +16,9 @@
 
 namespace llm::models {
 
+/// plan: everything is checked and sized, but the matrices are not filled.
+enum class LoadMode : std::uint8_t { read, plan };
+
 enum class BiasRule : std::uint8_t { none, optional, required };
 
 /// One matrix of a LinearGroup as it stands in the file.
@@ -62,6 +65,7 @@ class WeightLoader {
   std::optional<DType> target_;
   const kernels::Ops& ops_;
   core::ThreadPool& pool_;
+  LoadMode mode_;
   std::vector<bool> claimed_;
   std::uint64_t parameters_ = 0;
   std::uint64_t claimed_bytes_ = 0;
