@@ -36,7 +36,7 @@ class WeightLoader {
   /// `target`: type that matrices are converted to; absent: each keeps the type it is stored in.
   /// All references must outlive the loader.
   WeightLoader(const formats::ModelFile& file, std::optional<DType> target, const kernels::Ops& ops,
-               core::ThreadPool& pool);
+               core::ThreadPool& pool, LoadMode mode = LoadMode::read);
 
   /// The tensor of that name, which must exist with that shape and hold numbers.
   Result<const formats::TensorEntry*> claim(std::string_view name, const core::Shape& shape);
