@@ -26,16 +26,18 @@ int run(bool json) {
   const std::size_t memory = core::available_memory();
   const int threads = core::default_thread_count();
   if (json) {
-    fmt::print("{}\n", core::Json({{"version", LLM_VERSION},
-                                   {"build", LLM_BUILD_TYPE},
-                                   {"compiler", compiler_name()},
-                                   {"cpu", core::cpu_model_name()},
-                                   {"instruction_sets", {{"built", sets->built},
-                                                         {"available", sets->available},
-                                                         {"chosen", sets->chosen}}},
-                                   {"available_memory_bytes", memory},
-                                   {"threads", threads}})
-                           .dump(2));
+    fmt::print(
+        "{}\n",
+        core::Json(
+            {{"version", LLM_VERSION},
+             {"build", LLM_BUILD_TYPE},
+             {"compiler", compiler_name()},
+             {"cpu", core::cpu_model_name()},
+             {"instruction_sets",
+              {{"built", sets->built}, {"available", sets->available}, {"chosen", sets->chosen}}},
+             {"available_memory_bytes", memory},
+             {"threads", threads}})
+            .dump(2));
     return kExitOk;
   }
   fmt::print("llm-worker {} ({} build, {})\n", LLM_VERSION, LLM_BUILD_TYPE, compiler_name());

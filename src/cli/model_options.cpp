@@ -10,19 +10,23 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
                   "Hugging Face directory with safetensors, or a GGUF file")
       ->required()
       ->type_name("PATH");
+  add_load_options(command, options.load);
+}
+
+void add_load_options(CLI::App& command, LoadOptions& load) {
   command
-      .add_option("--dtype", options.load.dtype,
+      .add_option("--dtype", load.dtype,
                   "f32 (default), f16, bf16, or auto = as stored; GGUF keeps its own types")
       ->type_name("TYPE");
-  command.add_option("--threads", options.load.threads, "Threads; 0 = all that may be used")
+  command.add_option("--threads", load.threads, "Threads; 0 = all that may be used")
       ->check(CLI::NonNegativeNumber)
       ->type_name("N");
   command
-      .add_option("--context", options.load.context,
+      .add_option("--context", load.context,
                   "Longest sequence in tokens; 0 = what the model states")
       ->check(CLI::NonNegativeNumber)
       ->type_name("N");
-  command.add_option("--device", options.load.device, "Where to run")
+  command.add_option("--device", load.device, "Where to run")
       ->capture_default_str()
       ->type_name("NAME");
 }

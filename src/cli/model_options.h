@@ -14,7 +14,9 @@ struct ModelOptions {
   LoadOptions load;
 };
 
-/// Declares --model (required), --dtype, --threads, --context and --device.
+/// Declares --dtype, --threads, --context and --device.
+void add_load_options(CLI::App& command, LoadOptions& load);
+/// The same and --model (required).
 void add_model_options(CLI::App& command, ModelOptions& options);
 
 /// Loads the model that the options name, with the instruction set from LLM_ISA when it is set.

@@ -129,11 +129,13 @@ void add_sampling_options(CLI::App& command, SamplingParams& sampling) {
       .add_option("--repeat-last-n", sampling.repeat_last_n,
                   "Tokens that the repetition penalty looks back on; 0 = all")
       ->capture_default_str();
-  command.add_option("--presence-penalty", sampling.presence_penalty,
-                     "Subtracted from tokens that were generated before")
+  command
+      .add_option("--presence-penalty", sampling.presence_penalty,
+                  "Subtracted from tokens that were generated before")
       ->capture_default_str();
-  command.add_option("--frequency-penalty", sampling.frequency_penalty,
-                     "Subtracted once per earlier occurrence among the generated tokens")
+  command
+      .add_option("--frequency-penalty", sampling.frequency_penalty,
+                  "Subtracted once per earlier occurrence among the generated tokens")
       ->capture_default_str();
   command.add_option("--seed", sampling.seed, "Random seed; absent = a new one, reported");
 }
