@@ -82,6 +82,7 @@ TEST_P(Invariants, StrangersInTheBatchDoNotMatter) {
     // another sequence's prompt and a third sequence's first token.
     const auto total = static_cast<std::int64_t>(reference.tokens.size());
     std::vector<std::int32_t> own(reference.tokens.begin(), reference.tokens.end() - 1);
+    if (model->decoder().rope().epoch(total) != 0) GTEST_SKIP() << "computed anew at each length";
     (void)model->logits(own, 4);
     const std::int32_t mine[] = {0, 1, 2, 3};
     const std::int32_t other[] = {4, 5};
@@ -89,9 +90,9 @@ TEST_P(Invariants, StrangersInTheBatchDoNotMatter) {
     const std::int32_t* tables[] = {mine, other, third};
     std::vector<models::BatchRow> rows;
     for (std::int64_t p = 0; p < 5; ++p)
-      rows.push_back({static_cast<std::int32_t>(p + 3), p, 1, false});
-    rows.push_back({reference.tokens.back(), total - 1, 0, true});
-    rows.push_back({7, 0, 2, true});
+      rows.push_back({static_cast<std::int32_t>(p + 3), p, 1, false, 5});
+    rows.push_back({reference.tokens.back(), total - 1, 0, true, total});
+    rows.push_back({7, 0, 2, true, 1});
     model->decoder().forward({rows, tables});
     const auto logits = model->decoder().logits(0, 2);
     EXPECT_TRUE(same_bits({logits.begin(), logits.begin() + static_cast<std::ptrdiff_t>(vocab)},

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "models/sequence_run.h"
+
 namespace llm::parity {
 namespace {
 
@@ -54,45 +56,23 @@ std::unique_ptr<ModelUnderTest> ModelUnderTest::load(const std::string& path,
 
 std::vector<float> ModelUnderTest::logits(const std::vector<std::int32_t>& tokens,
                                           std::int64_t chunk, std::int32_t first_page) {
-  const auto total = static_cast<std::int64_t>(tokens.size());
-  const std::int64_t slice =
-      chunk > 0 ? std::min(chunk, decoder().max_rows()) : decoder().max_rows();
   std::vector<std::int32_t> pages;
-  for (std::int64_t page = 0; page * kernels::kKvPageTokens < total; ++page) {
-    pages.push_back(first_page + static_cast<std::int32_t>(page));
+  for (std::int32_t page = first_page; page < decoder().cache().pages(); ++page) {
+    pages.push_back(page);
   }
-  const std::int32_t* table = pages.data();
-  std::vector<float> all;
-  for (std::int64_t begin = 0; begin < total; begin += slice) {
-    std::vector<models::BatchRow> rows;
-    for (std::int64_t position = begin; position < std::min(total, begin + slice); ++position) {
-      rows.push_back({tokens[static_cast<std::size_t>(position)], position, 0, true});
-    }
-    decoder().forward({rows, {&table, 1}});
-    for (std::int64_t first = 0; first < decoder().wanted_rows();
-         first += decoder().max_logit_rows()) {
-      const auto part = decoder().logits(
-          first, std::min(decoder().max_logit_rows(), decoder().wanted_rows() - first));
-      all.insert(all.end(), part.begin(), part.end());
-    }
-  }
-  return all;
+  models::SequenceRun run(decoder(), pages);
+  return run.extend(tokens, chunk, true);
 }
 
 std::vector<std::int32_t> ModelUnderTest::greedy(const std::vector<std::int32_t>& prompt,
                                                  std::size_t count) {
   std::vector<std::int32_t> pages;
   for (std::int32_t page = 0; page < decoder().cache().pages(); ++page) pages.push_back(page);
-  const std::int32_t* table = pages.data();
-  const std::vector<float> of_prompt = logits(prompt, 0);
-  const auto vocab = static_cast<std::size_t>(vocab_size());
-  std::vector<std::int32_t> generated = {
-      likeliest(std::span(of_prompt).subspan(of_prompt.size() - vocab))};
-  auto position = static_cast<std::int64_t>(prompt.size());
+  models::SequenceRun run(decoder(), pages);
+  std::vector<std::int32_t> generated = {likeliest(run.extend(prompt, 0, false))};
   while (generated.size() < count) {
-    const models::BatchRow row{generated.back(), position++, 0, true};
-    decoder().forward({{&row, 1}, {&table, 1}});
-    generated.push_back(likeliest(decoder().logits(0, 1)));
+    const std::int32_t last = generated.back();
+    generated.push_back(likeliest(run.extend({&last, 1}, 0, false)));
   }
   return generated;
 }
