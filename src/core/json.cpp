@@ -78,6 +78,10 @@ class StrictHandler : public nlohmann::json_sax<Json> {
 }  // namespace
 
 Result<Json> parse_json(std::string_view text, std::string_view what, JsonLimits limits) {
+  // nlohmann's lexer takes a NUL for the end of its input and would ignore what follows.
+  if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
+    return corrupt_data("{}: invalid JSON at byte {}: a NUL byte", what, nul + 1);
+  }
   Json root;
   StrictHandler handler(root, limits);
   try {
