@@ -32,13 +32,13 @@ std::string at_layer(std::string_view pattern, std::int64_t layer) {
 class NetworkBuilder {
  public:
   NetworkBuilder(const formats::ModelFile& file, const ModelConfig& config, const ModelTypes& types,
-                 const kernels::Ops& ops, core::ThreadPool& pool)
+                 const kernels::Ops& ops, core::ThreadPool& pool, LoadMode mode)
       : file_(file),
         config_(config),
         types_(types),
         gguf_(file.format() == formats::FileFormat::gguf),
         names_(gguf_ ? config.spec->gguf_names : config.spec->hf_names),
-        loader_(file, types.weights, ops, pool) {}
+        loader_(file, types.weights, ops, pool, mode) {}
 
   Result<Network> build(const std::function<void(const LoadProgress&)>& on_progress) {
     Network network;
@@ -161,8 +161,7 @@ std::size_t kv_bytes_per_page(const ModelConfig& config, const kernels::KvShape&
 // Pages of the cache: room for max_sequences full contexts, or as much as memory allows. A context
 // that was asked for must fit at least once; one that was not is shortened to fit.
 Result<std::int64_t> plan_pages(const DecoderOptions& options, std::size_t page_bytes,
-                                LoadedModel& model) {
-  const std::size_t available = core::available_memory();
+                                std::size_t available, LoadedModel& model) {
   const auto budget =
       static_cast<std::size_t>(static_cast<double>(available) * kKvShareOfFreeMemory);
   const auto affordable = static_cast<std::int64_t>(budget / page_bytes);
@@ -182,10 +181,8 @@ Result<std::int64_t> plan_pages(const DecoderOptions& options, std::size_t page_
   return std::min(one * model.max_sequences, affordable);
 }
 
-}  // namespace
-
-Result<LoadedModel> load_decoder(const formats::ModelFile& file, const DecoderOptions& options,
-                                 const kernels::Ops& ops, core::ThreadPool& pool) {
+Result<LoadedModel> build_decoder(const formats::ModelFile& file, const DecoderOptions& options,
+                                  const kernels::Ops& ops, core::ThreadPool& pool, LoadMode mode) {
   LoadedModel model;
   LLM_ASSIGN_OR_RETURN(model.config, read_config(file));
   LLM_ASSIGN_OR_RETURN(model.types, resolve_types(file, options.dtype));
@@ -199,7 +196,7 @@ Result<LoadedModel> load_decoder(const formats::ModelFile& file, const DecoderOp
   model.max_sequences = options.max_sequences > 0 ? options.max_sequences : kDefaultMaxSequences;
 
   const Rope rope(config.rope);
-  NetworkBuilder builder(file, config, model.types, ops, pool);
+  NetworkBuilder builder(file, config, model.types, ops, pool, mode);
   LLM_ASSIGN_OR_RETURN(Network network, builder.build(options.on_progress));
   model.parameters = builder.parameters();
 
@@ -207,8 +204,12 @@ Result<LoadedModel> load_decoder(const formats::ModelFile& file, const DecoderOp
                                   .n_kv_heads = static_cast<int>(config.n_kv_heads),
                                   .k_dim = static_cast<int>(config.head_dim),
                                   .v_dim = static_cast<int>(config.head_dim)};
-  LLM_ASSIGN_OR_RETURN(const std::int64_t pages,
-                       plan_pages(options, kv_bytes_per_page(config, kv_shape, ops), model));
+  std::size_t available = core::available_memory();
+  // Weights that were only planned are not resident yet.
+  if (mode == LoadMode::plan) available -= std::min(available, network.bytes());
+  LLM_ASSIGN_OR_RETURN(
+      const std::int64_t pages,
+      plan_pages(options, kv_bytes_per_page(config, kv_shape, ops), available, model));
   LLM_ASSIGN_OR_RETURN(KvCache cache, KvCache::create(ops, kv_shape, config.n_layers, pages));
   model.memory.kv_cache = cache.bytes();
   model.memory.kv_per_token = cache.page_bytes() * static_cast<std::size_t>(config.n_layers) /
@@ -227,6 +228,21 @@ Result<LoadedModel> load_decoder(const formats::ModelFile& file, const DecoderOp
       model.decoder, Decoder::create(std::move(network), rope, std::move(cache), sizes, ops, pool));
   model.memory.weights = model.decoder->weight_bytes();
   model.memory.scratch = model.decoder->scratch_bytes();
+  return model;
+}
+
+}  // namespace
+
+Result<LoadedModel> load_decoder(const formats::ModelFile& file, const DecoderOptions& options,
+                                 const kernels::Ops& ops, core::ThreadPool& pool) {
+  return build_decoder(file, options, ops, pool, LoadMode::read);
+}
+
+Result<LoadedModel> plan_decoder(const formats::ModelFile& file, const DecoderOptions& options,
+                                 const kernels::Ops& ops, core::ThreadPool& pool) {
+  LLM_ASSIGN_OR_RETURN(LoadedModel model,
+                       build_decoder(file, options, ops, pool, LoadMode::plan));
+  model.decoder.reset();
   return model;
 }
 
