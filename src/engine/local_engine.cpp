@@ -31,7 +31,7 @@ Status check_request(const GenerationRequest& request) {
 LocalEngine::LocalEngine(LoadedParts parts)
     : parts_(std::move(parts)),
       scheduler_(parts_.model.decoder->cache().pages(), parts_.model.max_sequences,
-                 parts_.model.decoder->max_rows()),
+                 parts_.model.decoder->max_rows(), parts_.model.decoder->rope()),
       runner_(*parts_.model.decoder, *parts_.tokenizer, parts_.info.capabilities.eos_tokens,
               parts_.info.capabilities.vocab_size, scheduler_) {
   publish_stats();

@@ -12,7 +12,6 @@ namespace llm::models {
 namespace {
 
 constexpr std::int64_t kDefaultBatchRows = 512;
-constexpr std::int64_t kLateRotationBatchRows = 16;  // each row carries a table of all positions
 constexpr std::int64_t kMaxLogitRows = 64;
 constexpr int kDefaultMaxSequences = 16;
 constexpr double kKvShareOfFreeMemory = 0.8;
@@ -41,8 +40,7 @@ class NetworkBuilder {
         names_(gguf_ ? config.spec->gguf_names : config.spec->hf_names),
         loader_(file, types.weights, ops, pool, mode) {}
 
-  Result<Network> build(bool keys_stored_unrotated,
-                        const std::function<void(const LoadProgress&)>& on_progress) {
+  Result<Network> build(const std::function<void(const LoadProgress&)>& on_progress) {
     Network network;
     const auto report = [&](std::int64_t layers) {
       if (!on_progress) return;
@@ -55,7 +53,6 @@ class NetworkBuilder {
     LLM_RETURN_IF_ERROR(load_embedding(network.embedding));
     for (std::int64_t l = 0; l < config_.n_layers; ++l) {
       LLM_ASSIGN_OR_RETURN(Layer layer, load_layer(l));
-      layer.attention.keys_stored_unrotated = keys_stored_unrotated;
       network.layers.push_back(std::move(layer));
       report(l + 1);
     }
@@ -199,9 +196,8 @@ Result<LoadedModel> build_decoder(const formats::ModelFile& file, const DecoderO
   model.max_sequences = options.max_sequences > 0 ? options.max_sequences : kDefaultMaxSequences;
 
   const Rope rope(config.rope);
-  const bool late_rotation = rope.late_rotation_needed(model.context);
   NetworkBuilder builder(file, config, model.types, ops, pool, mode);
-  LLM_ASSIGN_OR_RETURN(Network network, builder.build(late_rotation, options.on_progress));
+  LLM_ASSIGN_OR_RETURN(Network network, builder.build(options.on_progress));
   model.parameters = builder.parameters();
 
   const kernels::KvShape kv_shape{.dtype = model.types.kv,
@@ -221,10 +217,6 @@ Result<LoadedModel> build_decoder(const formats::ModelFile& file, const DecoderO
 
   StepSizes sizes;
   sizes.max_rows = options.max_batch_rows > 0 ? options.max_batch_rows : kDefaultBatchRows;
-  if (late_rotation) {
-    sizes.max_rows = std::min(sizes.max_rows, kLateRotationBatchRows);
-    sizes.late_rotation_positions = model.context;
-  }
   sizes.max_rows = std::max<std::int64_t>(sizes.max_rows, 1);
   sizes.max_logit_rows = std::min(sizes.max_rows, kMaxLogitRows);
   sizes.hidden_size = config.hidden_size;
