@@ -1,6 +1,10 @@
 // Tokenizer: text to token ids and back, for one vocabulary. Built either from Hugging Face's
 // tokenizer.json, executed as written, or from the vocabulary of a GGUF file. Immutable after
 // construction: encode and decode may be called from any thread.
+//
+// Of tokenizer.json, "truncation" and "padding" are not applied: a prompt is never cut or filled up
+// silently (Hugging Face's transformers switches both off as well unless asked). Unsupported parts,
+// unknown options and inconsistent tables are errors.
 #pragma once
 
 #include <cstdint>
@@ -41,6 +45,17 @@ struct EncodeOptions {
   bool parse_special = true;
 };
 
+/// Decodes a sequence token by token: text comes out as soon as no later token can change it. Belongs
+/// to one thread and must not outlive its tokenizer.
+class TextStream {
+ public:
+  virtual ~TextStream() = default;
+  /// Appends to `out` what became certain with this token, which must be in range.
+  virtual void push(std::int32_t id, std::string& out) = 0;
+  /// Appends what was still held back; an incomplete character becomes U+FFFD.
+  virtual void finish(std::string& out) = 0;
+};
+
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
@@ -64,10 +79,15 @@ class Tokenizer {
   virtual std::int32_t vocab_size() const = 0;
   /// What the decoder strips at the very start of a text (SentencePiece: one leading space).
   virtual bool strips_leading_space() const = 0;
+  /// Its output, with finish(), is exactly what decode() gives for the same ids. `continues_text`:
+  /// the ids follow others, so nothing is stripped at the start. The default decodes the bytes of
+  /// the tokens.
+  virtual std::unique_ptr<TextStream> text_stream(bool skip_special, bool continues_text) const;
 };
 
-/// `tokenizer_config_json` may be empty. A part of the pipeline that is not supported is an error
-/// that names it.
+/// `tokenizer_config_json` may be empty. Two things are taken from it, as transformers does: the
+/// tokens of "added_tokens_decoder", which replace tokens of the same text, and, when tokenizer.json
+/// has no post_processor, "add_bos_token" and "add_eos_token".
 Result<std::unique_ptr<Tokenizer>> tokenizer_from_json(std::string_view tokenizer_json,
                                                        std::string_view tokenizer_config_json);
 /// An unknown model or pre-split name is an error that names it.
