@@ -39,11 +39,12 @@ Status BpeModel::add_merges(const std::vector<MergeTexts>& merges, std::string_v
     const std::int32_t right_id = vocabulary_.find(right);
     const std::int32_t id = vocabulary_.find(merged);
     if (left_id < 0 || right_id < 0 || id < 0) {
-      return core::corrupt_data("{}: merges[{}] (\"{}\" and \"{}\"): \"{}\" is not in the vocabulary",
-                                what, rank, left, right,
-                                left_id < 0    ? left
-                                : right_id < 0 ? right
-                                               : std::string_view(merged));
+      return core::corrupt_data(
+          "{}: merges[{}] (\"{}\" and \"{}\"): \"{}\" is not in the vocabulary", what, rank, left,
+          right,
+          left_id < 0    ? left
+          : right_id < 0 ? right
+                         : std::string_view(merged));
     }
     const std::uint64_t pair = pair_key(left_id, right_id);
     std::size_t place = pair_hash(pair) & mask;
@@ -84,8 +85,8 @@ Status BpeModel::set_symbols(std::string_view what) {
 }
 
 // Without a pre-split, a word is a whole text; cutting it before spaces keeps the work local. That
-// changes nothing when no merge reaches across and the space itself is a token (an unknown character
-// would be held back until the next known one).
+// changes nothing when no merge reaches across and the space itself is a token (an unknown
+// character would be held back until the next known one).
 bool BpeModel::may_break_at_space(const std::vector<MergeTexts>& merges) const {
   if (options_.byte_words || vocabulary_.find(kSpaceMark) < 0) return false;
   for (const auto& [left, right] : merges) {
@@ -118,15 +119,15 @@ void BpeModel::merge_word(std::string_view word, MergeScratch& scratch,
     unknown.bytes = 0;
   };
   const auto add = [&](std::int32_t id, std::size_t begin, std::size_t bytes) {
-    symbols.push_back(
-        {static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(bytes), id});
+    symbols.push_back({static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(bytes), id});
   };
-  // A character without a token of its own. Byte tokens do not end a row of unknown characters; that
-  // order is part of the format's behaviour.
+  // A character without a token of its own. Byte tokens do not end a row of unknown characters;
+  // that order is part of the format's behaviour.
   const auto add_missing = [&](std::string_view spelling, std::size_t begin, std::size_t bytes) {
     if (options_.byte_fallback) {
       bool complete = true;
-      for (const char c : spelling) complete = complete && fallback_[static_cast<std::uint8_t>(c)] >= 0;
+      for (const char c : spelling)
+        complete = complete && fallback_[static_cast<std::uint8_t>(c)] >= 0;
       if (complete) {
         for (const char c : spelling) add(fallback_[static_cast<std::uint8_t>(c)], begin, 1);
         return;

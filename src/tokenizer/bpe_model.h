@@ -1,6 +1,6 @@
-// BpeModel: byte pair encoding with ranked merges, as tokenizer.json's "BPE" model defines it. Words
-// are either text (symbols start as characters) or raw bytes of a byte-level vocabulary (symbols
-// start as bytes; the vocabulary spells them in the alphabet of byte_level.h).
+// BpeModel: byte pair encoding with ranked merges, as tokenizer.json's "BPE" model defines it.
+// Words are either text (symbols start as characters) or raw bytes of a byte-level vocabulary
+// (symbols start as bytes; the vocabulary spells them in the alphabet of byte_level.h).
 #pragma once
 
 #include <array>

@@ -16,7 +16,8 @@ constexpr std::size_t kMaxDepth = 16;
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
   std::string out;
   std::size_t copied = 0;
-  for (std::size_t at = text.find(from); at != std::string_view::npos; at = text.find(from, copied)) {
+  for (std::size_t at = text.find(from); at != std::string_view::npos;
+       at = text.find(from, copied)) {
     out.append(text, copied, at - copied).append(to);
     copied = at + from.size();
   }
@@ -234,9 +235,7 @@ class Metaspace : public DecoderStep {
     text = replace_all(text, mark_, " ");
     return true;
   }
-  bool strips_leading_space() const {
-    return options_.prepend != MetaspaceOptions::Prepend::never;
-  }
+  bool strips_leading_space() const { return options_.prepend != MetaspaceOptions::Prepend::never; }
 
  private:
   MetaspaceOptions options_;

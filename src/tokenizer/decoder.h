@@ -1,5 +1,5 @@
-// DecoderChain: the "decoder" of tokenizer.json, from the texts of tokens to one text. It works token
-// by token (a Run), giving out text as soon as no later token can change it; decoding a whole
+// DecoderChain: the "decoder" of tokenizer.json, from the texts of tokens to one text. It works
+// token by token (a Run), giving out text as soon as no later token can change it; decoding a whole
 // sequence is the same run to its end, so both always agree. The chain is immutable; a Run belongs
 // to one thread and must not outlive its chain.
 #pragma once

@@ -1,5 +1,6 @@
-// JsonNode: a JSON value together with its place in the file ("tokenizer.json: decoder.decoders[2]"),
-// for readers that name the part they reject. Refers to the document, which must outlive it.
+// JsonNode: a JSON value together with its place in the file ("tokenizer.json:
+// decoder.decoders[2]"), for readers that name the part they reject. Refers to the document, which
+// must outlive it.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// The merge loop shared by the two kinds of byte pair encoding: symbols in a row, and repeatedly the
-// best adjacent pair becomes one symbol; "best" is the lowest rank, ties to the leftmost. Short rows
-// are scanned, long ones use a heap, so that the cost stays O(n log n).
+// The merge loop shared by the two kinds of byte pair encoding: symbols in a row, and repeatedly
+// the best adjacent pair becomes one symbol; "best" is the lowest rank, ties to the leftmost. Short
+// rows are scanned, long ones use a heap, so that the cost stays O(n log n).
 #pragma once
 
 #include <algorithm>

@@ -99,8 +99,8 @@ std::string map_characters(const std::string& text, const F& f) {
 class Lowercase : public Normalizer {
  public:
   Status apply(NormalizedText& text, MatchBuffer&) const override {
-    text.text = map_characters(
-        text.text, [](std::string& out, char32_t c) { append_lowercase(out, c); });
+    text.text =
+        map_characters(text.text, [](std::string& out, char32_t c) { append_lowercase(out, c); });
     return Status();
   }
 };

@@ -1,4 +1,5 @@
-// PostProcessor: what tokenizer.json adds around the ids of a text, usually BOS and EOS. Plain value.
+// PostProcessor: what tokenizer.json adds around the ids of a text, usually BOS and EOS. Plain
+// value.
 #pragma once
 
 #include <cstdint>

@@ -228,8 +228,7 @@ Result<SplitBehavior> parse_behavior(const JsonNode& node) {
 }
 
 Result<Step> parse_byte_level(const JsonNode& node, bool to_alphabet) {
-  LLM_RETURN_IF_ERROR(
-      node.expect_keys({"type", "add_prefix_space", "trim_offsets", "use_regex"}));
+  LLM_RETURN_IF_ERROR(node.expect_keys({"type", "add_prefix_space", "trim_offsets", "use_regex"}));
   LLM_ASSIGN_OR_RETURN(const bool prefix, node.boolean("add_prefix_space"));
   LLM_ASSIGN_OR_RETURN(const bool use_regex, node.boolean_or("use_regex", true));
   std::optional<Regex> regex;

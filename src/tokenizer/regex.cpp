@@ -87,8 +87,7 @@ Result<Regex> Regex::compile_pcre2(std::string_view pattern, std::uint32_t optio
       pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
                     options | PCRE2_UTF | PCRE2_NO_UTF_CHECK, &error, &where, context.get());
   if (code == nullptr) {
-    return core::unsupported("the regular expression cannot be compiled: {}",
-                             pcre2_message(error));
+    return core::unsupported("the regular expression cannot be compiled: {}", pcre2_message(error));
   }
   auto program = std::make_unique<Program>(Program{code, false});
   // Where the system forbids generated code, the interpreter does the work.
@@ -106,8 +105,8 @@ Result<bool> MatchIterator::next() {
   while (from_ <= text_.size()) {
     int rc = PCRE2_ERROR_JIT_STACKLIMIT;
     if (program.jit) {
-      rc = pcre2_jit_match(program.code, subject, text_.size(), from_, 0, state.data,
-                           state.context);
+      rc =
+          pcre2_jit_match(program.code, subject, text_.size(), from_, 0, state.data, state.context);
     }
     if (rc == PCRE2_ERROR_JIT_STACKLIMIT) {
       rc = pcre2_match(program.code, subject, text_.size(), from_,

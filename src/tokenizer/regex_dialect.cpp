@@ -56,9 +56,12 @@ class Translator {
 
   Status item() {
     switch (peek()) {
-      case '\\': return escape();
-      case '[': return bracket();
-      case '(': return open_group();
+      case '\\':
+        return escape();
+      case '[':
+        return bracket();
+      case '(':
+        return open_group();
       case ')':
         if (groups_.empty()) return refuse("an unmatched ')'");
         atom_begin_ = groups_.back();
@@ -71,10 +74,12 @@ class Translator {
         // Lazy and possessive forms are the same in both dialects.
         if (peek() == '?' || peek() == '+') out_ += in_[at_++];
         return Status();
-      case '{': return interval();
+      case '{':
+        return interval();
       case '|':
       case '^':
-      case '$': break;
+      case '$':
+        break;
       default: {
         const std::size_t length = utf8_length(peek());
         atom(in_.substr(at_, length));
@@ -164,14 +169,30 @@ class Translator {
     const char c = peek(1);
     at_ += 2;
     switch (c) {
-      case 's': set_atom(false, kSpaceSet); return Status();
-      case 'S': set_atom(true, kSpaceSet); return Status();
-      case 'w': set_atom(false, kWordSet); return Status();
-      case 'W': set_atom(true, kWordSet); return Status();
-      case 'h': set_atom(false, kHexSet); return Status();
-      case 'H': set_atom(true, kHexSet); return Status();
-      case 'd': atom("\\p{Nd}"); return Status();
-      case 'D': atom("\\P{Nd}"); return Status();
+      case 's':
+        set_atom(false, kSpaceSet);
+        return Status();
+      case 'S':
+        set_atom(true, kSpaceSet);
+        return Status();
+      case 'w':
+        set_atom(false, kWordSet);
+        return Status();
+      case 'W':
+        set_atom(true, kWordSet);
+        return Status();
+      case 'h':
+        set_atom(false, kHexSet);
+        return Status();
+      case 'H':
+        set_atom(true, kHexSet);
+        return Status();
+      case 'd':
+        atom("\\p{Nd}");
+        return Status();
+      case 'D':
+        atom("\\P{Nd}");
+        return Status();
       case 'b':
       case 'B': {
         const bool same = c == 'B';  // both sides are word characters, or neither
@@ -179,10 +200,17 @@ class Translator {
                          same ? '=' : '!', same ? '!' : '='));
         return Status();
       }
-      case 'A': out_ += "\\A"; return Status();
-      case 'z': out_ += "\\z"; return Status();
-      case 'Z': out_ += "\\Z"; return Status();
-      default: break;
+      case 'A':
+        out_ += "\\A";
+        return Status();
+      case 'z':
+        out_ += "\\z";
+        return Status();
+      case 'Z':
+        out_ += "\\Z";
+        return Status();
+      default:
+        break;
     }
     at_ -= 2;
     std::string code;
@@ -195,18 +223,25 @@ class Translator {
   Status character_escape(std::string& code) {
     const char c = peek(1);
     switch (c) {
-      case '\0': return refuse("a trailing '\\'");
+      case '\0':
+        return refuse("a trailing '\\'");
       case 'n':
       case 't':
       case 'r':
       case 'f':
       case 'a':
-      case 'e': code = {'\\', c}; break;
-      case 'v': code = std::string_view("\\x0B"); break;  // all vertical space in PCRE2
+      case 'e':
+        code = {'\\', c};
+        break;
+      case 'v':
+        code = std::string_view("\\x0B");
+        break;  // all vertical space in PCRE2
       case 'p':
-      case 'P': return property(code);
+      case 'P':
+        return property(code);
       case 'x':
-      case 'u': return code_point(code);
+      case 'u':
+        return code_point(code);
       default:
         if (is_letter(c) || is_digit(c)) return refuse(std::string("'\\") + c + "'");
         code.push_back('\\');
@@ -304,13 +339,27 @@ class Translator {
   Status bracket_escape() {
     std::string_view code;
     switch (peek(1)) {
-      case 's': code = kSpaceSet; break;
-      case 'S': code = "\\S\\x{180E}"; break;
-      case 'w': code = kWordSet; break;
-      case 'h': code = kHexSet; break;
-      case 'd': code = "\\p{Nd}"; break;
-      case 'D': code = "\\P{Nd}"; break;
-      case 'b': code = "\\x08"; break;
+      case 's':
+        code = kSpaceSet;
+        break;
+      case 'S':
+        code = "\\S\\x{180E}";
+        break;
+      case 'w':
+        code = kWordSet;
+        break;
+      case 'h':
+        code = kHexSet;
+        break;
+      case 'd':
+        code = "\\p{Nd}";
+        break;
+      case 'D':
+        code = "\\P{Nd}";
+        break;
+      case 'b':
+        code = "\\x08";
+        break;
       default: {
         std::string other;
         LLM_RETURN_IF_ERROR(character_escape(other));

@@ -29,14 +29,17 @@ void append_words(std::vector<Segment>& segments, SplitBehavior behavior,
                   std::vector<Words::Word>& words) {
   const auto delimiter_after_text = [](bool previous, bool match) { return match && !previous; };
   switch (behavior) {
-    case SplitBehavior::isolated: break;
+    case SplitBehavior::isolated:
+      break;
     case SplitBehavior::removed:
       std::erase_if(segments, [](const Segment& segment) { return segment.match; });
       break;
     case SplitBehavior::contiguous:
       fold(segments, [](bool previous, bool match) { return previous == match; });
       break;
-    case SplitBehavior::merged_with_previous: fold(segments, delimiter_after_text); break;
+    case SplitBehavior::merged_with_previous:
+      fold(segments, delimiter_after_text);
+      break;
     case SplitBehavior::merged_with_next:
       std::reverse(segments.begin(), segments.end());
       fold(segments, delimiter_after_text);

@@ -21,8 +21,8 @@ class SpmModel : public WordEncoder {
     float score;
   };
 
-  /// `mergeable`: the tokens that text may become. `bytes`: the byte tokens, -1 where there is none;
-  /// a byte without a token becomes `unknown_id`, or vanishes when that is negative.
+  /// `mergeable`: the tokens that text may become. `bytes`: the byte tokens, -1 where there is
+  /// none; a byte without a token becomes `unknown_id`, or vanishes when that is negative.
   static Result<std::unique_ptr<SpmModel>> build(const std::vector<Token>& mergeable,
                                                  const std::array<std::int32_t, 256>& bytes,
                                                  std::int32_t unknown_id, std::int32_t vocab_size,

@@ -56,35 +56,26 @@ const TokenFinder::Node* TokenFinder::step(const Node& node, char c) const {
   return edge != last && edge->byte == byte ? &nodes_[edge->node] : nullptr;
 }
 
+bool TokenFinder::longest_at(std::string_view text, std::size_t begin, std::size_t max_bytes,
+                             Match& match) const {
+  const std::uint32_t root = roots_[static_cast<unsigned char>(text[begin])];
+  if (root == 0 || max_bytes == 0) return false;
+  text = text.substr(0, begin + std::min(max_bytes, text.size() - begin));
+  match.id = -1;
+  std::size_t at = begin + 1;
+  for (const Node* node = &nodes_[root]; node != nullptr;
+       node = at < text.size() ? step(*node, text[at++]) : nullptr) {
+    if (node->id >= 0) match = {begin, at, node->id};
+  }
+  return match.id >= 0;
+}
+
 bool TokenFinder::find(std::string_view text, std::size_t from, Match& match) const {
   if (empty()) return false;
   for (std::size_t begin = from; begin < text.size(); ++begin) {
-    const std::uint32_t root = roots_[static_cast<unsigned char>(text[begin])];
-    if (root == 0) continue;
-    match.id = -1;
-    std::size_t at = begin + 1;
-    for (const Node* node = &nodes_[root]; node != nullptr;
-         node = at < text.size() ? step(*node, text[at++]) : nullptr) {
-      if (node->id >= 0) match = {begin, at, node->id};
-    }
-    if (match.id >= 0) return true;
+    if (longest_at(text, begin, text.size(), match)) return true;
   }
   return false;
-}
-
-std::vector<TokenFinder::Match> TokenFinder::find_all(std::string_view text) const {
-  std::vector<Match> matches;
-  if (empty()) return matches;
-  for (std::size_t begin = 0; begin < text.size(); ++begin) {
-    const std::uint32_t root = roots_[static_cast<unsigned char>(text[begin])];
-    if (root == 0) continue;
-    std::size_t at = begin + 1;
-    for (const Node* node = &nodes_[root]; node != nullptr;
-         node = at < text.size() ? step(*node, text[at++]) : nullptr) {
-      if (node->id >= 0) matches.push_back({begin, at, node->id});
-    }
-  }
-  return matches;
 }
 
 }  // namespace llm::tokenizer

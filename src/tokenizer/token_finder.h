@@ -1,5 +1,5 @@
-// TokenFinder: finds given texts inside a longer one. Built once from the texts (a trie over bytes);
-// immutable, so any thread may search.
+// TokenFinder: finds given texts inside a longer one. Built once from the texts (a trie over
+// bytes); immutable, so any thread may search.
 #pragma once
 
 #include <array>
@@ -29,8 +29,9 @@ class TokenFinder {
   /// is none.
   bool find(std::string_view text, std::size_t from, Match& match) const;
 
-  /// Every occurrence of every text, overlapping ones included, by position.
-  std::vector<Match> find_all(std::string_view text) const;
+  /// The longest match that begins at `begin` and has at most `max_bytes`.
+  bool longest_at(std::string_view text, std::size_t begin, std::size_t max_bytes,
+                  Match& match) const;
 
  private:
   struct Node {
@@ -46,8 +47,8 @@ class TokenFinder {
   void build(const std::vector<std::pair<std::string, std::int32_t>>& texts);
   const Node* step(const Node& node, char c) const;
 
-  std::vector<Node> nodes_;  // nodes_[0] is the root
-  std::vector<Edge> edges_;  // of a node: sorted by byte
+  std::vector<Node> nodes_;                 // nodes_[0] is the root
+  std::vector<Edge> edges_;                 // of a node: sorted by byte
   std::array<std::uint32_t, 256> roots_{};  // the root's children; 0: none
 };
 

@@ -21,7 +21,12 @@ namespace llm::tokenizer {
 
 /// GGUF's token_type values (docs/gguf.md, tokenizer.ggml.token_type).
 enum class TokenType : std::uint8_t {
-  normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6,
+  normal = 1,
+  unknown = 2,
+  control = 3,
+  user_defined = 4,
+  unused = 5,
+  byte = 6,
 };
 
 /// The tokenizer.ggml.* metadata of a GGUF file, as plain data. Ids are -1 when absent.
@@ -29,9 +34,9 @@ struct GgufVocabulary {
   std::string model;  ///< "llama" (SentencePiece BPE) or "gpt2" (byte-level BPE)
   std::string pre;    ///< name of the pre-split, e.g. "llama-bpe"; empty when absent
   std::vector<std::string> tokens;
-  std::vector<float> scores;            ///< empty or one per token
+  std::vector<float> scores;              ///< empty or one per token
   std::vector<std::int32_t> token_types;  ///< empty or one per token
-  std::vector<std::string> merges;      ///< "left right"
+  std::vector<std::string> merges;        ///< "left right"
   std::int32_t bos_id = -1, eos_id = -1, unknown_id = -1, padding_id = -1;
   std::optional<bool> add_bos, add_eos, add_space_prefix;
   bool strip_after_special = false;  ///< Phi-3: special tokens swallow the whitespace after them
@@ -45,8 +50,8 @@ struct EncodeOptions {
   bool parse_special = true;
 };
 
-/// Decodes a sequence token by token: text comes out as soon as no later token can change it. Belongs
-/// to one thread and must not outlive its tokenizer.
+/// Decodes a sequence token by token: text comes out as soon as no later token can change it.
+/// Belongs to one thread and must not outlive its tokenizer.
 class TextStream {
  public:
   virtual ~TextStream() = default;
@@ -86,8 +91,8 @@ class Tokenizer {
 };
 
 /// `tokenizer_config_json` may be empty. Two things are taken from it, as transformers does: the
-/// tokens of "added_tokens_decoder", which replace tokens of the same text, and, when tokenizer.json
-/// has no post_processor, "add_bos_token" and "add_eos_token".
+/// tokens of "added_tokens_decoder", which replace tokens of the same text, and, when
+/// tokenizer.json has no post_processor, "add_bos_token" and "add_eos_token".
 Result<std::unique_ptr<Tokenizer>> tokenizer_from_json(std::string_view tokenizer_json,
                                                        std::string_view tokenizer_config_json);
 /// An unknown model or pre-split name is an error that names it.

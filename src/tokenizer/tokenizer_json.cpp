@@ -106,7 +106,8 @@ Result<std::vector<BpeModel::MergeTexts>> parse_merges(const JsonNode& model) {
       const std::string_view line = item.get_ref<const std::string&>();
       const std::size_t space = line.find(' ');
       if (!line.starts_with("#version")) {
-        if (space == std::string_view::npos || line.find(' ', space + 1) != std::string_view::npos) {
+        if (space == std::string_view::npos ||
+            line.find(' ', space + 1) != std::string_view::npos) {
           return broken();
         }
         merges.emplace_back(line.substr(0, space), line.substr(space + 1));
@@ -204,9 +205,9 @@ Status JsonTokenizer::parse_added_tokens(const JsonNode& document, const JsonNod
     for (const auto& [key, value] : more.value().items()) {
       const JsonNode node(value, fmt::format("{}.{}", more.path(), key));
       LLM_ASSIGN_OR_RETURN(AddedToken token, parse_added_token(node, false));
-      const bool digits = !key.empty() && key.size() <= 7 &&
-                          std::all_of(key.begin(), key.end(),
-                                      [](char c) { return c >= '0' && c <= '9'; });
+      const bool digits =
+          !key.empty() && key.size() <= 7 &&
+          std::all_of(key.begin(), key.end(), [](char c) { return c >= '0' && c <= '9'; });
       if (!digits) return node.corrupt("expected a token id as the key");
       token.id = std::stoi(key);
       tokens.emplace_back(std::move(token), node.path());
@@ -295,9 +296,9 @@ Result<std::unique_ptr<Tokenizer>> JsonTokenizer::build(const core::Json& docume
                                                         const core::Json& config) {
   const JsonNode root(document, std::string(kFile));
   const JsonNode config_root(config, "tokenizer_config.json");
-  LLM_RETURN_IF_ERROR(root.expect_keys({"version", "truncation", "padding", "added_tokens",
-                                        "normalizer", "pre_tokenizer", "post_processor", "decoder",
-                                        "model"}));
+  LLM_RETURN_IF_ERROR(
+      root.expect_keys({"version", "truncation", "padding", "added_tokens", "normalizer",
+                        "pre_tokenizer", "post_processor", "decoder", "model"}));
   if (root.has("version")) {
     LLM_ASSIGN_OR_RETURN(const std::string version, root.string("version"));
     if (version != "1.0") {
@@ -365,8 +366,8 @@ Result<std::vector<std::int32_t>> JsonTokenizer::encode(std::string_view text,
       work.ids.push_back(part.id);
       continue;
     }
-    LLM_RETURN_IF_ERROR(encode_text(text.substr(part.begin, part.end - part.begin),
-                                    part.begin == 0, options.parse_special, work));
+    LLM_RETURN_IF_ERROR(encode_text(text.substr(part.begin, part.end - part.begin), part.begin == 0,
+                                    options.parse_special, work));
   }
   return post_processor_.apply(std::move(work.ids), options.add_special);
 }

@@ -72,8 +72,10 @@ bool is_word(char32_t c) {
     case UTF8PROC_CATEGORY_ME:
     case UTF8PROC_CATEGORY_ND:
     case UTF8PROC_CATEGORY_NL:
-    case UTF8PROC_CATEGORY_PC: return true;
-    default: return is_alphabetic_symbol(c) || c == 0x200C || c == 0x200D;
+    case UTF8PROC_CATEGORY_PC:
+      return true;
+    default:
+      return is_alphabetic_symbol(c) || c == 0x200C || c == 0x200D;
   }
 }
 
@@ -114,9 +116,8 @@ Result<std::string> normalize(std::string_view text, NormalForm form) {
       continue;
     }
     int boundary = 0;
-    const utf8proc_ssize_t count =
-        utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), parts.data(), kMaxDecomposition,
-                                options, &boundary);
+    const utf8proc_ssize_t count = utf8proc_decompose_char(
+        static_cast<utf8proc_int32_t>(c), parts.data(), kMaxDecomposition, options, &boundary);
     if (count < 0 || count > kMaxDecomposition) {
       return core::internal_error("normalisation of U+{:04X} failed", static_cast<unsigned>(c));
     }

@@ -1,6 +1,6 @@
-// UTF-8 reading and writing: decoding with the Unicode rule for broken input (one U+FFFD per maximal
-// invalid subpart, as Python's bytes.decode("utf-8", "replace") does), validation, encoding.
-// Pure functions.
+// UTF-8 reading and writing: decoding with the Unicode rule for broken input (one U+FFFD per
+// maximal invalid subpart, as Python's bytes.decode("utf-8", "replace") does), validation,
+// encoding. Pure functions.
 #pragma once
 
 #include <cstddef>
@@ -44,10 +44,14 @@ inline char32_t decode_valid_utf8(const char* p, std::size_t length) {
   const auto byte = [p](std::size_t index) { return static_cast<unsigned char>(p[index]); };
   const auto tail = [&](std::size_t index) { return char32_t{byte(index)} & 0x3Fu; };
   switch (length) {
-    case 1: return byte(0);
-    case 2: return (char32_t{byte(0)} & 0x1Fu) << 6 | tail(1);
-    case 3: return (char32_t{byte(0)} & 0x0Fu) << 12 | tail(1) << 6 | tail(2);
-    default: return (char32_t{byte(0)} & 0x07u) << 18 | tail(1) << 12 | tail(2) << 6 | tail(3);
+    case 1:
+      return byte(0);
+    case 2:
+      return (char32_t{byte(0)} & 0x1Fu) << 6 | tail(1);
+    case 3:
+      return (char32_t{byte(0)} & 0x0Fu) << 12 | tail(1) << 6 | tail(2);
+    default:
+      return (char32_t{byte(0)} & 0x07u) << 18 | tail(1) << 12 | tail(2) << 6 | tail(3);
   }
 }
 

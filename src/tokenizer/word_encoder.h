@@ -41,8 +41,8 @@ class WordEncoder {
   void encode(std::string_view word, Scratch& scratch, std::vector<std::int32_t>& ids) const;
 
  protected:
-  /// To be called once the vocabulary is complete, with the number of its ids. `breaks_at_space`: no
-  /// token crosses from another character to kSpaceMark, so that a word may be cut there.
+  /// To be called once the vocabulary is complete, with the number of its ids. `breaks_at_space`:
+  /// no token crosses from another character to kSpaceMark, so that a word may be cut there.
   void start(std::int32_t vocab_size, bool breaks_at_space);
 
   /// The token whose bytes are exactly this word, or -1.
