@@ -1,5 +1,6 @@
 #include "tokenizer/decoder.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "core/error.h"
@@ -48,6 +49,7 @@ class WholeState : public DecoderState {
   explicit WholeState(F f) : f_(std::move(f)) {}
   void push(std::string_view text, Sink) override { text_ += text; }
   void finish(Sink next) override { next(f_(text_)); }
+  bool holding() const override { return !text_.empty(); }
 
  private:
   F f_;
@@ -150,6 +152,7 @@ class ByteFallback : public DecoderStep {
       }
       run_.clear();
     }
+    bool holding() const override { return !run_.empty(); }
 
    private:
     std::string run_;
@@ -208,6 +211,7 @@ class Strip : public DecoderStep {
       held_ = tail;
       next(text);
     }
+    bool holding() const override { return held_ > 0; }
 
    private:
     const Strip& step_;
@@ -272,6 +276,7 @@ class ByteLevel : public DecoderStep {
       repair_.finish(out_);
       if (!out_.empty()) next(out_);
     }
+    bool holding() const override { return repair_.holding(); }
 
    private:
     Utf8Repair repair_;
@@ -381,6 +386,11 @@ void DecoderChain::Run::finish(std::string& out) {
     const auto next = [this, step, &out](std::string_view result) { feed(step + 1, result, out); };
     states_[step]->finish(next);
   }
+}
+
+bool DecoderChain::Run::holding() const {
+  return std::any_of(states_.begin(), states_.end(),
+                     [](const auto& state) { return state->holding(); });
 }
 
 std::string DecoderChain::token_bytes(std::string_view token) const {

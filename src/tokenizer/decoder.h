@@ -23,6 +23,8 @@ class DecoderState {
   virtual ~DecoderState() = default;
   virtual void push(std::string_view text, Sink next) = 0;
   virtual void finish(Sink) {}
+  /// Whether text is held back for what may follow.
+  virtual bool holding() const { return false; }
 };
 
 class DecoderStep {
@@ -46,6 +48,7 @@ class DecoderChain {
     Run(const DecoderChain& chain, bool continues);
     void push(std::string_view token, std::string& out);
     void finish(std::string& out);
+    bool holding() const;
 
    private:
     void feed(std::size_t step, std::string_view text, std::string& out);

@@ -4,7 +4,7 @@ namespace llm::tokenizer {
 
 StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool continues_text)
     : vocab_size_(tokenizer.vocab_size()),
-      stream_(tokenizer.text_stream(/*skip_special=*/true, continues_text)) {}
+      stream_(tokenizer.decode_stream(/*skip_special=*/true, continues_text)) {}
 
 std::string StreamDecoder::push(std::int32_t id) {
   std::string piece;

@@ -22,10 +22,12 @@ class StreamDecoder {
   std::string push(std::int32_t id);
   /// What was still held back: an incomplete character becomes U+FFFD.
   std::string finish();
+  /// Whether text of past tokens is held back.
+  bool holding() const { return stream_->holding(); }
 
  private:
   std::int32_t vocab_size_;
-  std::unique_ptr<TextStream> stream_;
+  std::unique_ptr<DecodeStream> stream_;
 };
 
 }  // namespace llm::tokenizer

@@ -6,7 +6,7 @@ namespace llm::tokenizer {
 namespace {
 
 // The bytes of the tokens in a row, made valid UTF-8.
-class ByteStream : public TextStream {
+class ByteStream : public DecodeStream {
  public:
   ByteStream(const Tokenizer& tokenizer, bool skip_special, bool continues_text)
       : tokenizer_(tokenizer),
@@ -26,6 +26,7 @@ class ByteStream : public TextStream {
     repair_.push(std::string_view(bytes).substr(strip ? 1 : 0), out);
   }
   void finish(std::string& out) override { repair_.finish(out); }
+  bool holding() const override { return repair_.holding(); }
 
  private:
   const Tokenizer& tokenizer_;
@@ -36,7 +37,8 @@ class ByteStream : public TextStream {
 
 }  // namespace
 
-std::unique_ptr<TextStream> Tokenizer::text_stream(bool skip_special, bool continues_text) const {
+std::unique_ptr<DecodeStream> Tokenizer::decode_stream(bool skip_special,
+                                                       bool continues_text) const {
   return std::make_unique<ByteStream>(*this, skip_special, continues_text);
 }
 

@@ -52,13 +52,15 @@ struct EncodeOptions {
 
 /// Decodes a sequence token by token: text comes out as soon as no later token can change it.
 /// Belongs to one thread and must not outlive its tokenizer.
-class TextStream {
+class DecodeStream {
  public:
-  virtual ~TextStream() = default;
+  virtual ~DecodeStream() = default;
   /// Appends to `out` what became certain with this token, which must be in range.
   virtual void push(std::int32_t id, std::string& out) = 0;
   /// Appends what was still held back; an incomplete character becomes U+FFFD.
   virtual void finish(std::string& out) = 0;
+  /// Whether text of past tokens is held back.
+  virtual bool holding() const = 0;
 };
 
 class Tokenizer {
@@ -87,7 +89,7 @@ class Tokenizer {
   /// Its output, with finish(), is exactly what decode() gives for the same ids. `continues_text`:
   /// the ids follow others, so nothing is stripped at the start. The default decodes the bytes of
   /// the tokens.
-  virtual std::unique_ptr<TextStream> text_stream(bool skip_special, bool continues_text) const;
+  virtual std::unique_ptr<DecodeStream> decode_stream(bool skip_special, bool continues_text) const;
 };
 
 /// `tokenizer_config_json` may be empty. Two things are taken from it, as transformers does: the

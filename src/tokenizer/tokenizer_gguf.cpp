@@ -357,7 +357,7 @@ Result<std::vector<std::int32_t>> GgufTokenizer::encode(std::string_view text,
 
 Result<std::string> GgufTokenizer::decode(std::span<const std::int32_t> ids,
                                           bool skip_special) const {
-  const auto stream = text_stream(skip_special, /*continues_text=*/false);
+  const auto stream = decode_stream(skip_special, /*continues_text=*/false);
   std::string text;
   for (const std::int32_t id : ids) {
     if (id < 0 || id >= vocab_size()) {

@@ -36,7 +36,8 @@ class JsonTokenizer : public Tokenizer {
   bool is_special(std::int32_t id) const override { return special_[static_cast<std::size_t>(id)]; }
   std::int32_t vocab_size() const override { return static_cast<std::int32_t>(special_.size()); }
   bool strips_leading_space() const override { return decoder_.strips_leading_space(); }
-  std::unique_ptr<TextStream> text_stream(bool skip_special, bool continues_text) const override;
+  std::unique_ptr<DecodeStream> decode_stream(bool skip_special,
+                                              bool continues_text) const override;
 
  private:
   class Stream;
@@ -72,7 +73,7 @@ class JsonTokenizer : public Tokenizer {
   std::vector<bool> special_;  // by id, vocab_size() many
 };
 
-class JsonTokenizer::Stream : public TextStream {
+class JsonTokenizer::Stream : public DecodeStream {
  public:
   Stream(const JsonTokenizer& tokenizer, bool skip_special, bool continues_text)
       : tokenizer_(tokenizer),
@@ -84,6 +85,7 @@ class JsonTokenizer::Stream : public TextStream {
     if (tokenizer_.exists(id)) run_.push(tokenizer_.decoder_text(id), out);
   }
   void finish(std::string& out) override { run_.finish(out); }
+  bool holding() const override { return run_.holding(); }
 
  private:
   const JsonTokenizer& tokenizer_;
@@ -410,8 +412,8 @@ std::optional<std::int32_t> JsonTokenizer::token_id(std::string_view token_text)
   return std::nullopt;
 }
 
-std::unique_ptr<TextStream> JsonTokenizer::text_stream(bool skip_special,
-                                                       bool continues_text) const {
+std::unique_ptr<DecodeStream> JsonTokenizer::decode_stream(bool skip_special,
+                                                           bool continues_text) const {
   return std::make_unique<Stream>(*this, skip_special, continues_text);
 }
 

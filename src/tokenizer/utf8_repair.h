@@ -13,6 +13,7 @@ class Utf8Repair {
   void push(std::string_view bytes, std::string& out);
   /// The end: an incomplete character becomes U+FFFD.
   void finish(std::string& out);
+  bool holding() const { return !pending_.empty(); }
 
  private:
   std::string pending_;  // the beginning of a character
