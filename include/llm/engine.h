@@ -46,6 +46,8 @@ struct LoadOptions {
 struct GenerationRequest {
   std::string prompt;                       ///< text; encoded with the tokenizer's special tokens
   std::vector<std::int32_t> prompt_tokens;  ///< used instead of `prompt` when not empty
+  /// Whether encoding `prompt` adds BOS and the like; off for a text that a chat template wrote.
+  bool add_special = true;
   std::optional<std::int64_t> max_tokens;   ///< absent: up to the end of the context
   SamplingParams sampling;
   std::vector<std::string> stop;  ///< generation ends before any of these texts
