@@ -1,5 +1,7 @@
 #include "core/json.h"
 
+#include <charconv>
+#include <cmath>
 #include <set>
 #include <string>
 #include <vector>
@@ -92,6 +94,15 @@ Result<Json> parse_json(std::string_view text, std::string_view what, JsonLimits
     return corrupt_data("{}: invalid JSON: {}", what, printable(error.what(), 200));
   }
   return corrupt_data("{}: invalid JSON {}", what, handler.problem());
+}
+
+Json float_json(float value) {
+  if (!std::isfinite(value)) return nullptr;
+  char text[32];
+  const auto written = std::to_chars(text, text + sizeof text, value);
+  double shortest = 0;
+  std::from_chars(text, written.ptr, shortest);
+  return shortest;
 }
 
 }  // namespace llm::core

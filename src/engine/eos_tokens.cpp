@@ -8,12 +8,21 @@
 namespace llm::engine {
 namespace {
 
-// Markers that end a turn or a text in the families we know; a vocabulary that has one as a token of
-// its own means it, even where no file lists its id.
+// Markers that end a turn or a text in the families we know; a vocabulary that has one as a token
+// of its own means it, even where no file lists its id.
 constexpr std::string_view kEndTexts[] = {
-    "<|eot_id|>",      "<|eom_id|>",       "<|end_of_text|>", "<|im_end|>",
-    "<|end|>",         "<|endoftext|>",    "<end_of_turn>",   "<|return|>",
-    "<|call|>",        "<EOT>",            "_<EOT>",          "<end_of_utterance>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end_of_text|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<|endoftext|>",
+    "<end_of_turn>",
+    "<|return|>",
+    "<|call|>",
+    "<EOT>",
+    "_<EOT>",
+    "<end_of_utterance>",
     "<｜end▁of▁sentence｜>",
 };
 
@@ -58,8 +67,7 @@ class Collector {
 Status add_from_directory(const formats::ModelFile& file, const tokenizer::Tokenizer& tokenizer,
                           Collector& collector) {
   const std::string directory = file.directory().string() + "/";
-  LLM_ASSIGN_OR_RETURN(const core::Json generation,
-                       file.companion_json("generation_config.json"));
+  LLM_ASSIGN_OR_RETURN(const core::Json generation, file.companion_json("generation_config.json"));
   if (generation.is_object()) {
     LLM_RETURN_IF_ERROR(collector.add_json(generation, directory + "generation_config.json"));
   }

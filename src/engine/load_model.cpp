@@ -1,57 +1,13 @@
-#include <filesystem>
-
-#include "core/error.h"
 #include "core/log.h"
+#include "engine/describe_model.h"
 #include "engine/eos_tokens.h"
 #include "engine/load_tokenizer.h"
 #include "engine/local_engine.h"
 #include "kernels/kernels.h"
 
 namespace llm {
-namespace {
-
-ModelInfo describe(const engine::LoadedParts& parts, const kernels::Ops& ops) {
-  const models::LoadedModel& model = parts.model;
-  ModelInfo info;
-  std::filesystem::path path = parts.file->path();
-  if (!path.has_filename()) path = path.parent_path();  // "models/demo/"
-  info.name = path.filename().string();
-  info.path = path.string();
-  info.format = formats::to_string(parts.file->format());
-  info.device = "cpu";
-  info.instruction_set = ops.name;
-  info.threads = parts.pool->size();
-  info.trained_context_length = model.config.max_positions;
-  info.max_sequences = model.max_sequences;
-  info.memory = model.memory;
-  ModelCapabilities& capabilities = info.capabilities;
-  capabilities.architecture_family = model.config.spec->family;
-  capabilities.dtype = model.types.reported;
-  capabilities.supported_dtypes = model.types.supported;
-  capabilities.is_quantized = model.types.quantized;
-  capabilities.max_context_length = model.context;
-  capabilities.vocab_size = model.config.vocab_size;
-  capabilities.parameters = model.parameters;
-  return info;
-}
-
-}  // namespace
-
 Result<std::unique_ptr<Engine>> load_model(const std::string& path, const LoadOptions& options) {
-  if (options.device != "cpu" && options.device != "cpu:0") {
-    return core::invalid_argument("device {}: this build runs on cpu", options.device);
-  }
-  if (options.threads < 0 || options.threads > 1024) {
-    return core::invalid_argument("threads must be 0..=1024 (got {})", options.threads);
-  }
-  if (options.max_sequences < 0 || options.max_sequences > 4096) {
-    return core::invalid_argument("max_sequences must be 0..=4096 (got {})",
-                                  options.max_sequences);
-  }
-  if (options.max_batch_rows < 0 || options.max_batch_rows > 65536) {
-    return core::invalid_argument("max_batch_rows must be 0..=65536 (got {})",
-                                  options.max_batch_rows);
-  }
+  LLM_RETURN_IF_ERROR(engine::check_load_options(options));
   LLM_ASSIGN_OR_RETURN(const kernels::Ops* ops, kernels::select_ops(options.instruction_set));
 
   engine::LoadedParts parts;
@@ -74,7 +30,7 @@ Result<std::unique_ptr<Engine>> load_model(const std::string& path, const LoadOp
               parts.tokenizer->vocab_size(), parts.model.config.vocab_size);
   }
   LLM_ASSIGN_OR_RETURN(parts.texts, engine::find_model_texts(*parts.file, *parts.tokenizer));
-  parts.info = describe(parts, *ops);
+  parts.info = engine::describe_model(*parts.file, parts.model, *ops, parts.pool->size());
   LLM_ASSIGN_OR_RETURN(
       parts.info.capabilities.eos_tokens,
       engine::find_eos_tokens(*parts.file, *parts.tokenizer, parts.model.config.vocab_size));

@@ -31,7 +31,7 @@ Status check_request(const GenerationRequest& request) {
 LocalEngine::LocalEngine(LoadedParts parts)
     : parts_(std::move(parts)),
       scheduler_(parts_.model.decoder->cache().pages(), parts_.model.max_sequences,
-                 parts_.model.decoder->max_rows()),
+                 parts_.model.decoder->max_rows(), parts_.model.decoder->rope()),
       runner_(*parts_.model.decoder, *parts_.tokenizer, parts_.info.capabilities.eos_tokens,
               parts_.info.capabilities.vocab_size, scheduler_) {
   publish_stats();
@@ -93,10 +93,9 @@ Result<RequestId> LocalEngine::submit(GenerationRequest request,
   LLM_ASSIGN_OR_RETURN(std::vector<std::int32_t> tokens, prompt_tokens(request));
 
   const auto length = static_cast<std::int64_t>(tokens.size());
-  const std::int64_t room =
-      std::min(parts_.info.capabilities.max_context_length,
-               scheduler_.pages().total() * kernels::kKvPageTokens) -
-      length;
+  const std::int64_t room = std::min(parts_.info.capabilities.max_context_length,
+                                     scheduler_.pages().total() * kernels::kKvPageTokens) -
+                            length;
   if (room < 1) {
     return core::invalid_argument("the prompt has {} tokens, which leaves no room in the KV cache",
                                   length);

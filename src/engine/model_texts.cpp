@@ -23,8 +23,8 @@ Result<std::string> template_text(const core::Json& settings, const std::string&
   if (found->is_string()) return found->get<std::string>();
   if (found->is_array()) {
     for (const core::Json& entry : *found) {
-      if (entry.is_object() && entry.value("name", "") == "default" &&
-          entry.contains("template") && entry["template"].is_string()) {
+      if (entry.is_object() && entry.value("name", "") == "default" && entry.contains("template") &&
+          entry["template"].is_string()) {
         return entry["template"].get<std::string>();
       }
     }

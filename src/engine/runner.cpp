@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "models/sequence_run.h"
 #include "sampling/logprobs.h"
 
 namespace llm::engine {
@@ -50,8 +51,8 @@ void Runner::start(Sequence& sequence) {
 }
 
 void Runner::take_token(Sequence& sequence, std::span<const float> logits) {
-  const Result<std::int32_t> sampled = sequence.sampler.sample(
-      logits, sequence.tokens, sequence.prompt_length, sampling_scratch_);
+  const Result<std::int32_t> sampled =
+      sequence.sampler.sample(logits, sequence.tokens, sequence.prompt_length, sampling_scratch_);
   if (sequence.generated() == 0) sequence.first_token = Sequence::Clock::now();
   if (!sampled) return end(sequence.id, StopReason::error, sampled.error());
   const std::int32_t token = *sampled;
@@ -127,33 +128,14 @@ void Runner::end_all(StopReason reason, const Status& error) {
 Result<std::vector<float>> Runner::logits(std::span<const std::int32_t> tokens, std::int64_t chunk,
                                           bool all_positions) {
   const auto total = static_cast<std::int64_t>(tokens.size());
-  const std::int64_t slice =
-      chunk > 0 ? std::min(chunk, decoder_.max_rows()) : decoder_.max_rows();
   std::vector<std::int32_t> pages;
   const std::int64_t needed = PageAllocator::pages_for(total);
   if (!scheduler_.pages().allocate(needed, pages)) {
     return core::unavailable("{} tokens need {} KV pages, {} are free", total, needed,
                              scheduler_.pages().free());
   }
-  std::vector<float> result;
-  const std::int32_t* table = pages.data();
-  for (std::int64_t begin = 0; begin < total; begin += slice) {
-    const std::int64_t end = std::min(total, begin + slice);
-    std::vector<models::BatchRow> rows;
-    for (std::int64_t position = begin; position < end; ++position) {
-      rows.push_back({.token = tokens[static_cast<std::size_t>(position)],
-                      .position = position,
-                      .sequence = 0,
-                      .wants_logits = all_positions || position + 1 == total});
-    }
-    decoder_.forward({rows, {&table, 1}});
-    const std::int64_t wanted = decoder_.wanted_rows();
-    for (std::int64_t first = 0; first < wanted; first += decoder_.max_logit_rows()) {
-      const std::int64_t count = std::min(decoder_.max_logit_rows(), wanted - first);
-      const std::span<const float> part = decoder_.logits(first, count);
-      result.insert(result.end(), part.begin(), part.end());
-    }
-  }
+  models::SequenceRun run(decoder_, pages);
+  std::vector<float> result = run.extend(tokens, chunk, all_positions);
   scheduler_.pages().release(pages);
   return result;
 }

@@ -4,10 +4,12 @@
 
 namespace llm::engine {
 
-Scheduler::Scheduler(std::int64_t pages, int max_sequences, std::int64_t max_rows)
+Scheduler::Scheduler(std::int64_t pages, int max_sequences, std::int64_t max_rows,
+                     const models::Rope& rope)
     : pages_(pages),
       max_sequences_(static_cast<std::size_t>(max_sequences)),
-      max_rows_(max_rows) {}
+      max_rows_(max_rows),
+      rope_(rope) {}
 
 void Scheduler::schedule(ScheduledStep& step, std::vector<Sequence*>& started) {
   admit(started);
@@ -17,6 +19,11 @@ void Scheduler::schedule(ScheduledStep& step, std::vector<Sequence*>& started) {
   const auto missing = [](const Sequence& sequence) {
     return static_cast<std::int64_t>(sequence.tokens.size()) - sequence.computed;
   };
+  for (const auto& sequence : running_) {
+    const std::int64_t epoch = rope_.epoch(static_cast<std::int64_t>(sequence->tokens.size()));
+    if (epoch != sequence->epoch) sequence->computed = 0;
+    sequence->epoch = epoch;
+  }
   for (const auto& sequence : running_) {
     if (missing(*sequence) == 1) add_rows(step, *sequence, 1);
   }
@@ -49,7 +56,8 @@ void Scheduler::add_rows(ScheduledStep& step, Sequence& sequence, std::int64_t c
     step.rows.push_back({.token = sequence.tokens[static_cast<std::size_t>(position)],
                          .position = position,
                          .sequence = table,
-                         .wants_logits = position + 1 == total});
+                         .wants_logits = position + 1 == total,
+                         .rotary_length = total});
   }
   sequence.computed += count;
   if (sequence.computed == total) step.sampled.push_back(&sequence);

@@ -12,6 +12,7 @@
 #include "engine/page_allocator.h"
 #include "engine/sequence.h"
 #include "models/batch.h"
+#include "models/rope.h"
 
 namespace llm::engine {
 
@@ -25,7 +26,8 @@ struct ScheduledStep {
 
 class Scheduler {
  public:
-  Scheduler(std::int64_t pages, int max_sequences, std::int64_t max_rows);
+  /// `rope` tells when a sequence must be computed again; it must outlive the scheduler.
+  Scheduler(std::int64_t pages, int max_sequences, std::int64_t max_rows, const models::Rope& rope);
 
   void add(std::unique_ptr<Sequence> sequence) { waiting_.push_back(std::move(sequence)); }
 
@@ -49,6 +51,7 @@ class Scheduler {
   PageAllocator pages_;
   std::size_t max_sequences_;
   std::int64_t max_rows_;
+  const models::Rope& rope_;
   std::deque<std::unique_ptr<Sequence>> waiting_;
   std::vector<std::unique_ptr<Sequence>> running_;  // in order of admission
 };

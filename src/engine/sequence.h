@@ -26,6 +26,7 @@ struct Sequence {
   std::int64_t prompt_length = 0;
   std::int64_t max_tokens = 0;  ///< generated tokens at most; prompt_length + max_tokens fits
   std::int64_t computed = 0;    ///< leading tokens whose keys and values are in the cache
+  std::int64_t epoch = 0;       ///< Rope::epoch that `computed` tokens were computed with
   std::vector<std::int32_t> pages;
   sampling::Sampler sampler;
   TextStream text;

@@ -38,7 +38,7 @@ class TextStream {
   tokenizer::StreamDecoder decoder_;
   std::vector<std::string> stop_;
   std::deque<TokenEvent> held_;
-  std::string held_text_;          // the texts of held_, concatenated
+  std::string held_text_;             // the texts of held_, concatenated
   std::size_t undecided_tokens_ = 0;  // trailing tokens with an incomplete character
   std::string matched_stop_;
 };

@@ -3,6 +3,7 @@
 
 #include "core/cpu_features.h"
 #include "core/error.h"
+#include "kernels/cpu/tables.h"
 #include "kernels/kernels.h"
 #include "kernels/ref/ref.h"
 
@@ -15,7 +16,18 @@ struct Candidate {
 };
 
 /// All tables of this build, best first.
-std::vector<Candidate> candidates() { return {{&ref::kOps, true}}; }
+std::vector<Candidate> candidates() {
+  std::vector<Candidate> tables;
+#if defined(LLM_KERNELS_X86)
+  // The avx512 kernels use VNNI and BF16; older AVX-512 processors run the avx2 ones.
+  const core::CpuFeatures& has = core::cpu_features();
+  tables.push_back({&cpu::avx512::kOps, has.avx512 && has.avx512_vnni && has.avx512_bf16});
+  tables.push_back({&cpu::avx2::kOps, has.avx2});
+#endif
+  tables.push_back({&cpu::baseline::kOps, true});
+  tables.push_back({&ref::kOps, true});
+  return tables;
+}
 
 }  // namespace
 

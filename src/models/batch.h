@@ -9,9 +9,12 @@ namespace llm::models {
 
 struct BatchRow {
   std::int32_t token = 0;
-  std::int64_t position = 0;   ///< within its sequence, from 0
-  std::int32_t sequence = 0;   ///< index into Batch::page_tables
+  std::int64_t position = 0;  ///< within its sequence, from 0
+  std::int32_t sequence = 0;  ///< index into Batch::page_tables
   bool wants_logits = false;
+  /// Length of the sequence that this computation is for; chooses the rotary frequencies where they
+  /// depend on it (Rope::epoch).
+  std::int64_t rotary_length = 0;
 };
 
 /// Rows of one sequence are consecutive, with rising positions, and every earlier position of the

@@ -22,8 +22,8 @@ Status validate_rope(const RopeConfig& rope, const ModelConfig& config, std::str
                               rope.theta);
   }
   if (!positive_finite(rope.factor)) {
-    return core::corrupt_data("{}: rope scaling factor: expected a positive number, found {}", where,
-                              rope.factor);
+    return core::corrupt_data("{}: rope scaling factor: expected a positive number, found {}",
+                              where, rope.factor);
   }
   if (rope.rotary_dim < 2 || rope.rotary_dim % 2 != 0 || rope.rotary_dim > config.head_dim) {
     return core::corrupt_data(
@@ -38,8 +38,9 @@ Status validate_rope(const RopeConfig& rope, const ModelConfig& config, std::str
                               where, to_string(rope.scaling), rope.original_positions);
   }
   if (rope.scaling == RopeScaling::dynamic_ntk && rope.rotary_dim < 4) {
-    return core::corrupt_data("{}: dynamic rope scaling needs at least 4 rotary dimensions, found {}",
-                              where, rope.rotary_dim);
+    return core::corrupt_data(
+        "{}: dynamic rope scaling needs at least 4 rotary dimensions, found {}", where,
+        rope.rotary_dim);
   }
   if (rope.scaling == RopeScaling::llama3 &&
       !(positive_finite(rope.low_freq_factor) && positive_finite(rope.high_freq_factor) &&
@@ -51,8 +52,10 @@ Status validate_rope(const RopeConfig& rope, const ModelConfig& config, std::str
   if (rope.scaling == RopeScaling::yarn &&
       (!positive_finite(rope.beta_fast) || !positive_finite(rope.beta_slow) || rope.theta == 1.0 ||
        (rope.attention_factor && !positive_finite(*rope.attention_factor)))) {
-    return core::corrupt_data("{}: rope scaling yarn: beta_fast, beta_slow and attention_factor "
-                              "must be positive numbers", where);
+    return core::corrupt_data(
+        "{}: rope scaling yarn: beta_fast, beta_slow and attention_factor "
+        "must be positive numbers",
+        where);
   }
   if (!rope.divisors.empty()) {
     if (rope.divisors.size() != static_cast<std::size_t>(rope.rotary_dim / 2)) {
@@ -105,7 +108,8 @@ Status validate_config(const ModelConfig& config, std::string_view where) {
 Result<ModelConfig> read_config(const formats::ModelFile& file) {
   const bool gguf = file.format() == formats::FileFormat::gguf;
   LLM_ASSIGN_OR_RETURN(ModelConfig config, gguf ? config_from_gguf(file) : config_from_hf(file));
-  const std::string where = gguf ? file.path().string() : (file.directory() / "config.json").string();
+  const std::string where =
+      gguf ? file.path().string() : (file.directory() / "config.json").string();
   LLM_RETURN_IF_ERROR(validate_config(config, where));
   return config;
 }

@@ -50,9 +50,7 @@ class Keys {
   std::string full(std::string_view key) const { return architecture_ + "." + std::string(key); }
 
  private:
-  Status located(const Status& status) const {
-    return status.with_prefix(file_.path().string());
-  }
+  Status located(const Status& status) const { return status.with_prefix(file_.path().string()); }
 
   Result<std::optional<std::int64_t>> optional_int(std::string_view key) const {
     auto value = file_.gguf().get_int(full(key));
@@ -80,9 +78,8 @@ Status read_rope(const Keys& keys, const formats::ModelFile& file, ModelConfig& 
   LLM_ASSIGN_OR_RETURN(const double legacy_factor, keys.float_or("rope.scale_linear", 1.0));
   LLM_ASSIGN_OR_RETURN(rope.factor, keys.float_or("rope.scaling.factor", legacy_factor));
   if (rope.factor == 0.0) rope.factor = 1.0;  // how some writers say "none"
-  LLM_ASSIGN_OR_RETURN(
-      rope.original_positions,
-      keys.int_or("rope.scaling.original_context_length", config.max_positions));
+  LLM_ASSIGN_OR_RETURN(rope.original_positions,
+                       keys.int_or("rope.scaling.original_context_length", config.max_positions));
   if (type == "none" || (type == "linear" && rope.factor == 1.0)) {
     rope.scaling = RopeScaling::none;
     rope.factor = 1.0;
@@ -121,7 +118,8 @@ Result<ModelConfig> config_from_gguf(const formats::ModelFile& file) {
   const std::string where = file.path().string();
   const auto architecture = file.gguf().get_string("general.architecture");
   if (!architecture) return architecture.error().with_prefix(where);
-  if (!*architecture) return core::corrupt_data("{}: metadata key general.architecture is missing", where);
+  if (!*architecture)
+    return core::corrupt_data("{}: metadata key general.architecture is missing", where);
   ModelConfig config;
   config.spec = find_spec_by_gguf_architecture(**architecture);
   if (config.spec == nullptr) {
@@ -147,8 +145,8 @@ Result<ModelConfig> config_from_gguf(const formats::ModelFile& file) {
     return core::corrupt_data("{}: {}: expected at least 1, found {}", where,
                               keys.full("attention.head_count"), config.n_heads);
   }
-  LLM_ASSIGN_OR_RETURN(config.head_dim, keys.int_or("attention.key_length",
-                                                    config.hidden_size / config.n_heads));
+  LLM_ASSIGN_OR_RETURN(config.head_dim,
+                       keys.int_or("attention.key_length", config.hidden_size / config.n_heads));
   LLM_ASSIGN_OR_RETURN(const std::int64_t value_length,
                        keys.int_or("attention.value_length", config.head_dim));
   if (value_length != config.head_dim) {

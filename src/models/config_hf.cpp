@@ -38,9 +38,8 @@ Status read_yarn(const HfConfig& scaling, const HfConfig& keys, ModelConfig& con
   rope.scaling = RopeScaling::yarn;
   LLM_ASSIGN_OR_RETURN(rope.original_positions,
                        keys.get_int("original_max_position_embeddings", config.max_positions));
-  LLM_ASSIGN_OR_RETURN(
-      rope.original_positions,
-      scaling.get_int("original_max_position_embeddings", rope.original_positions));
+  LLM_ASSIGN_OR_RETURN(rope.original_positions, scaling.get_int("original_max_position_embeddings",
+                                                                rope.original_positions));
   // `factor` counts; the ratio of the lengths stands in only where it is missing.
   const double ratio = static_cast<double>(config.max_positions) /
                        static_cast<double>(std::max<std::int64_t>(rope.original_positions, 1));
@@ -80,7 +79,8 @@ Status read_rope_scaling(const HfConfig& scaling, const HfConfig& keys, ModelCon
   } else if (type == "dynamic") {
     rope.scaling = RopeScaling::dynamic_ntk;
     rope.original_positions = config.max_positions;
-    config.max_positions = std::max(config.max_positions, extended(config.max_positions, rope.factor));
+    config.max_positions =
+        std::max(config.max_positions, extended(config.max_positions, rope.factor));
   } else if (type == "llama3") {
     rope.scaling = RopeScaling::llama3;
     LLM_ASSIGN_OR_RETURN(rope.low_freq_factor, scaling.require_float("low_freq_factor"));
@@ -96,8 +96,7 @@ Status read_rope_scaling(const HfConfig& scaling, const HfConfig& keys, ModelCon
 
 Status read_rope(const HfConfig& keys, ModelConfig& config) {
   RopeConfig& rope = config.rope;
-  LLM_ASSIGN_OR_RETURN(rope.theta,
-                       keys.get_float("rope_theta", config.spec->defaults.rope_theta));
+  LLM_ASSIGN_OR_RETURN(rope.theta, keys.get_float("rope_theta", config.spec->defaults.rope_theta));
   LLM_ASSIGN_OR_RETURN(double share, keys.get_float("partial_rotary_factor", 1.0));
   // Newer files gather everything in rope_parameters, older ones have rope_scaling beside theta.
   const bool gathered = keys.has_value("rope_parameters");
@@ -147,8 +146,8 @@ Result<ModelConfig> config_from_hf(const formats::ModelFile& file) {
   LLM_ASSIGN_OR_RETURN(config.spec, find_spec(keys));
   const ArchSpec& spec = *config.spec;
   if (keys.has_value("quantization_config")) {
-    return core::unsupported("{}: quantization_config: weights quantised this way are not supported",
-                             keys.where());
+    return core::unsupported(
+        "{}: quantization_config: weights quantised this way are not supported", keys.where());
   }
   LLM_RETURN_IF_ERROR(read_sizes(keys, config));
   LLM_ASSIGN_OR_RETURN(const double eps, keys.get_float("rms_norm_eps", spec.defaults.norm_eps));

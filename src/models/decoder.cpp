@@ -54,8 +54,8 @@ std::size_t Network::bytes() const {
   std::size_t sum = norm_bytes(final_norm) + lm_head.bytes();
   for (const Layer& layer : layers) {
     sum += norm_bytes(layer.attention_norm) + layer.attention.qkv.bytes() +
-           layer.attention.output.bytes() + norm_bytes(layer.ffn_norm) +
-           layer.ffn.gate_up.bytes() + layer.ffn.down.bytes();
+           layer.attention.output.bytes() + norm_bytes(layer.ffn_norm) + layer.ffn.gate_up.bytes() +
+           layer.ffn.down.bytes();
   }
   return sum;
 }
@@ -123,8 +123,7 @@ void Decoder::gather_wanted() {
 }
 
 std::span<const float> Decoder::logits(std::int64_t first, std::int64_t count) {
-  LLM_CHECK(first >= 0 && count >= 0 && count <= max_logit_rows() &&
-            first + count <= wanted_rows_);
+  LLM_CHECK(first >= 0 && count >= 0 && count <= max_logit_rows() && first + count <= wanted_rows_);
   const std::int64_t hidden = step_.sizes().hidden_size;
   const std::int64_t vocab = step_.sizes().vocab_size;
   if (count > 0) {

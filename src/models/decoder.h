@@ -60,6 +60,7 @@ class Decoder {
   std::span<const float> logits(std::int64_t first, std::int64_t count);
 
   KvCache& cache() { return cache_; }
+  const Rope& rope() const { return rope_; }
   std::size_t weight_bytes() const { return network_.bytes(); }
   std::size_t scratch_bytes() const { return step_.bytes() + scratch_.size(); }
 

@@ -30,7 +30,8 @@ void MatmulInput::set(const float* x, std::int64_t rows, std::int64_t cols) {
 const std::byte* MatmulInput::as(kernels::InputFormat format, const Compute& compute) {
   const auto index = static_cast<std::size_t>(format);
   const std::size_t row = compute.ops->input_row_bytes(format, cols_);
-  if (format == kernels::InputFormat::f32 && row == static_cast<std::size_t>(cols_) * sizeof(float)) {
+  if (format == kernels::InputFormat::f32 &&
+      row == static_cast<std::size_t>(cols_) * sizeof(float)) {
     return reinterpret_cast<const std::byte*>(x_);
   }
   std::byte* out = buffers_[index];

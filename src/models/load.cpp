@@ -12,7 +12,6 @@ namespace llm::models {
 namespace {
 
 constexpr std::int64_t kDefaultBatchRows = 512;
-constexpr std::int64_t kLateRotationBatchRows = 16;  // each row carries a table of all positions
 constexpr std::int64_t kMaxLogitRows = 64;
 constexpr int kDefaultMaxSequences = 16;
 constexpr double kKvShareOfFreeMemory = 0.8;
@@ -33,16 +32,15 @@ std::string at_layer(std::string_view pattern, std::int64_t layer) {
 class NetworkBuilder {
  public:
   NetworkBuilder(const formats::ModelFile& file, const ModelConfig& config, const ModelTypes& types,
-                 const kernels::Ops& ops, core::ThreadPool& pool)
+                 const kernels::Ops& ops, core::ThreadPool& pool, LoadMode mode)
       : file_(file),
         config_(config),
         types_(types),
         gguf_(file.format() == formats::FileFormat::gguf),
         names_(gguf_ ? config.spec->gguf_names : config.spec->hf_names),
-        loader_(file, types.weights, ops, pool) {}
+        loader_(file, types.weights, ops, pool, mode) {}
 
-  Result<Network> build(bool keys_stored_unrotated,
-                        const std::function<void(const LoadProgress&)>& on_progress) {
+  Result<Network> build(const std::function<void(const LoadProgress&)>& on_progress) {
     Network network;
     const auto report = [&](std::int64_t layers) {
       if (!on_progress) return;
@@ -55,7 +53,6 @@ class NetworkBuilder {
     LLM_RETURN_IF_ERROR(load_embedding(network.embedding));
     for (std::int64_t l = 0; l < config_.n_layers; ++l) {
       LLM_ASSIGN_OR_RETURN(Layer layer, load_layer(l));
-      layer.attention.keys_stored_unrotated = keys_stored_unrotated;
       network.layers.push_back(std::move(layer));
       report(l + 1);
     }
@@ -70,12 +67,13 @@ class NetworkBuilder {
 
  private:
   Status load_embedding(Embedding& embedding) {
-    LLM_ASSIGN_OR_RETURN(const formats::TensorEntry* entry,
-                         loader_.claim(names_.embedding, {config_.vocab_size, config_.hidden_size}));
+    LLM_ASSIGN_OR_RETURN(
+        const formats::TensorEntry* entry,
+        loader_.claim(names_.embedding, {config_.vocab_size, config_.hidden_size}));
     embedding.table = entry->view;
     embedding.rounded_to = types_.weights.value_or(entry->view.dtype);
-    parameters_ +=
-        static_cast<std::uint64_t>(config_.vocab_size) * static_cast<std::uint64_t>(config_.hidden_size);
+    parameters_ += static_cast<std::uint64_t>(config_.vocab_size) *
+                   static_cast<std::uint64_t>(config_.hidden_size);
     return {};
   }
 
@@ -83,8 +81,9 @@ class NetworkBuilder {
     const bool tied = config_.tie_embeddings || file_.find(names_.lm_head) == nullptr;
     const std::string_view name = tied ? names_.embedding : names_.lm_head;
     const std::uint64_t before = loader_.parameters();
-    LLM_ASSIGN_OR_RETURN(head, loader_.group({{.name = std::string(name), .rows = config_.vocab_size}},
-                                             config_.hidden_size));
+    LLM_ASSIGN_OR_RETURN(head,
+                         loader_.group({{.name = std::string(name), .rows = config_.vocab_size}},
+                                       config_.hidden_size));
     if (tied) {
       loader_.ignore(names_.lm_head);  // a stored copy is not used, as in the reference
       parameters_ -= loader_.parameters() - before;
@@ -162,8 +161,7 @@ std::size_t kv_bytes_per_page(const ModelConfig& config, const kernels::KvShape&
 // Pages of the cache: room for max_sequences full contexts, or as much as memory allows. A context
 // that was asked for must fit at least once; one that was not is shortened to fit.
 Result<std::int64_t> plan_pages(const DecoderOptions& options, std::size_t page_bytes,
-                                LoadedModel& model) {
-  const std::size_t available = core::available_memory();
+                                std::size_t available, LoadedModel& model) {
   const auto budget =
       static_cast<std::size_t>(static_cast<double>(available) * kKvShareOfFreeMemory);
   const auto affordable = static_cast<std::int64_t>(budget / page_bytes);
@@ -183,10 +181,8 @@ Result<std::int64_t> plan_pages(const DecoderOptions& options, std::size_t page_
   return std::min(one * model.max_sequences, affordable);
 }
 
-}  // namespace
-
-Result<LoadedModel> load_decoder(const formats::ModelFile& file, const DecoderOptions& options,
-                                 const kernels::Ops& ops, core::ThreadPool& pool) {
+Result<LoadedModel> build_decoder(const formats::ModelFile& file, const DecoderOptions& options,
+                                  const kernels::Ops& ops, core::ThreadPool& pool, LoadMode mode) {
   LoadedModel model;
   LLM_ASSIGN_OR_RETURN(model.config, read_config(file));
   LLM_ASSIGN_OR_RETURN(model.types, resolve_types(file, options.dtype));
@@ -200,17 +196,20 @@ Result<LoadedModel> load_decoder(const formats::ModelFile& file, const DecoderOp
   model.max_sequences = options.max_sequences > 0 ? options.max_sequences : kDefaultMaxSequences;
 
   const Rope rope(config.rope);
-  const bool late_rotation = rope.late_rotation_needed(model.context);
-  NetworkBuilder builder(file, config, model.types, ops, pool);
-  LLM_ASSIGN_OR_RETURN(Network network, builder.build(late_rotation, options.on_progress));
+  NetworkBuilder builder(file, config, model.types, ops, pool, mode);
+  LLM_ASSIGN_OR_RETURN(Network network, builder.build(options.on_progress));
   model.parameters = builder.parameters();
 
   const kernels::KvShape kv_shape{.dtype = model.types.kv,
                                   .n_kv_heads = static_cast<int>(config.n_kv_heads),
                                   .k_dim = static_cast<int>(config.head_dim),
                                   .v_dim = static_cast<int>(config.head_dim)};
-  LLM_ASSIGN_OR_RETURN(const std::int64_t pages,
-                       plan_pages(options, kv_bytes_per_page(config, kv_shape, ops), model));
+  std::size_t available = core::available_memory();
+  // Weights that were only planned are not resident yet.
+  if (mode == LoadMode::plan) available -= std::min(available, network.bytes());
+  LLM_ASSIGN_OR_RETURN(
+      const std::int64_t pages,
+      plan_pages(options, kv_bytes_per_page(config, kv_shape, ops), available, model));
   LLM_ASSIGN_OR_RETURN(KvCache cache, KvCache::create(ops, kv_shape, config.n_layers, pages));
   model.memory.kv_cache = cache.bytes();
   model.memory.kv_per_token = cache.page_bytes() * static_cast<std::size_t>(config.n_layers) /
@@ -218,10 +217,6 @@ Result<LoadedModel> load_decoder(const formats::ModelFile& file, const DecoderOp
 
   StepSizes sizes;
   sizes.max_rows = options.max_batch_rows > 0 ? options.max_batch_rows : kDefaultBatchRows;
-  if (late_rotation) {
-    sizes.max_rows = std::min(sizes.max_rows, kLateRotationBatchRows);
-    sizes.late_rotation_positions = model.context;
-  }
   sizes.max_rows = std::max<std::int64_t>(sizes.max_rows, 1);
   sizes.max_logit_rows = std::min(sizes.max_rows, kMaxLogitRows);
   sizes.hidden_size = config.hidden_size;
@@ -229,10 +224,25 @@ Result<LoadedModel> load_decoder(const formats::ModelFile& file, const DecoderOp
   sizes.attention_outputs = config.n_heads * config.head_dim;
   sizes.ffn_size = config.ffn_size;
   sizes.vocab_size = config.vocab_size;
-  LLM_ASSIGN_OR_RETURN(model.decoder, Decoder::create(std::move(network), rope, std::move(cache),
-                                                      sizes, ops, pool));
+  LLM_ASSIGN_OR_RETURN(
+      model.decoder, Decoder::create(std::move(network), rope, std::move(cache), sizes, ops, pool));
   model.memory.weights = model.decoder->weight_bytes();
   model.memory.scratch = model.decoder->scratch_bytes();
+  return model;
+}
+
+}  // namespace
+
+Result<LoadedModel> load_decoder(const formats::ModelFile& file, const DecoderOptions& options,
+                                 const kernels::Ops& ops, core::ThreadPool& pool) {
+  return build_decoder(file, options, ops, pool, LoadMode::read);
+}
+
+Result<LoadedModel> plan_decoder(const formats::ModelFile& file, const DecoderOptions& options,
+                                 const kernels::Ops& ops, core::ThreadPool& pool) {
+  LLM_ASSIGN_OR_RETURN(LoadedModel model,
+                       build_decoder(file, options, ops, pool, LoadMode::plan));
+  model.decoder.reset();
   return model;
 }
 

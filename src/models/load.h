@@ -48,11 +48,16 @@ struct LoadedModel {
   int max_sequences = 0;
   std::uint64_t parameters = 0;
   MemoryPlan memory;
-  std::unique_ptr<Decoder> decoder;
+  std::unique_ptr<Decoder> decoder;  ///< null in a plan
 };
 
 /// `file`, `ops` and `pool` must outlive the result: embedding rows are read from the mapped file.
 Result<LoadedModel> load_decoder(const formats::ModelFile& file, const DecoderOptions& options,
+                                 const kernels::Ops& ops, core::ThreadPool& pool);
+
+/// What load_decoder would give now, without a decoder: the same checks of every tensor and the
+/// same memory plan to the byte, but no weight is read and no memory becomes resident.
+Result<LoadedModel> plan_decoder(const formats::ModelFile& file, const DecoderOptions& options,
                                  const kernels::Ops& ops, core::ThreadPool& pool);
 
 }  // namespace llm::models

@@ -20,8 +20,8 @@ double llama3_frequency(const RopeConfig& c, double inverse) {
   const auto original = static_cast<double>(c.original_positions);
   if (wavelength < original / c.high_freq_factor) return inverse;
   if (wavelength > original / c.low_freq_factor) return inverse / c.factor;
-  const double smooth = (original / wavelength - c.low_freq_factor) /
-                        (c.high_freq_factor - c.low_freq_factor);
+  const double smooth =
+      (original / wavelength - c.low_freq_factor) / (c.high_freq_factor - c.low_freq_factor);
   return (1.0 - smooth) * inverse / c.factor + smooth * inverse;
 }
 
@@ -118,13 +118,13 @@ void Rope::fill_dynamic(std::int64_t length, float* inverse) const {
 
 std::vector<float> Rope::inverse_frequencies(std::int64_t length) const {
   std::vector<float> inverse = inverse_;
-  if (late_rotation_needed(length)) fill_dynamic(length, inverse.data());
+  if (epoch(length) != 0) fill_dynamic(length, inverse.data());
   return inverse;
 }
 
 void Rope::rotation(std::int64_t position, std::int64_t length, float* cos, float* sin) const {
   const float* inverse = inverse_.data();
-  if (late_rotation_needed(length)) {
+  if (epoch(length) != 0) {
     fill_dynamic(length, cos);  // cos holds the frequencies until they are overwritten below
     inverse = cos;
   }

@@ -21,14 +21,14 @@ struct RopeConfig {
   double factor = 1.0;
   /// Length the unscaled model was trained for (llama3, yarn), or from which dynamic NTK starts.
   std::int64_t original_positions = 0;
-  double low_freq_factor = 1.0;   // llama3
-  double high_freq_factor = 4.0;  // llama3
-  double beta_fast = 32.0;        // yarn
-  double beta_slow = 1.0;         // yarn
-  bool truncate = true;           // yarn: round the correction range to whole dimensions
-  std::optional<double> attention_factor;          // yarn: explicit
-  double mscale = 0.0;                             // yarn
-  double mscale_all_dim = 0.0;                     // yarn
+  double low_freq_factor = 1.0;            // llama3
+  double high_freq_factor = 4.0;           // llama3
+  double beta_fast = 32.0;                 // yarn
+  double beta_slow = 1.0;                  // yarn
+  bool truncate = true;                    // yarn: round the correction range to whole dimensions
+  std::optional<double> attention_factor;  // yarn: explicit
+  double mscale = 0.0;                     // yarn
+  double mscale_all_dim = 0.0;             // yarn
   /// GGUF's rope_freqs.weight: a divisor per pair, or empty.
   std::vector<float> divisors;
 };
@@ -42,16 +42,16 @@ class Rope {
   /// What cos and sin are multiplied by (1 but for YaRN).
   float attention_factor() const { return attention_factor_; }
 
-  /// True when a query at this position rotates all keys with frequencies of its own, so that keys
-  /// must be stored unrotated (dynamic NTK past the original length). Once true for a position, the
-  /// model stores every key unrotated: see late_rotation_needed().
-  bool depends_on_length() const { return config_.scaling == RopeScaling::dynamic_ntk; }
-  /// Whether a cache of `context` positions must hold unrotated keys.
-  bool late_rotation_needed(std::int64_t context) const {
-    return depends_on_length() && context > config_.original_positions;
+  /// Which set of frequencies a sequence of `length` positions uses. Dynamic NTK changes it with
+  /// every length past the original one; the keys of a sequence whose epoch changes are stale, all
+  /// of them, in every layer: it must be computed again from its start, as the reference does.
+  std::int64_t epoch(std::int64_t length) const {
+    return config_.scaling == RopeScaling::dynamic_ntk && length > config_.original_positions
+               ? length
+               : 0;
   }
 
-  /// Cosine and sine of `angle position` for a sequence that is `length` long so far.
+  /// Cosine and sine at a position of a sequence that is `length` positions long.
   /// cos, sin: (pairs)
   void rotation(std::int64_t position, std::int64_t length, float* cos, float* sin) const;
 

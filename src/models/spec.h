@@ -35,19 +35,18 @@ inline constexpr TensorNames kLlamaHfNames{
     .final_norm = "model.norm.weight",
     .lm_head = "lm_head.weight"};
 
-inline constexpr TensorNames kLlamaGgufNames{
-    .embedding = "token_embd.weight",
-    .attention_norm = "blk.{}.attn_norm.weight",
-    .q = "blk.{}.attn_q.weight",
-    .k = "blk.{}.attn_k.weight",
-    .v = "blk.{}.attn_v.weight",
-    .o = "blk.{}.attn_output.weight",
-    .ffn_norm = "blk.{}.ffn_norm.weight",
-    .gate = "blk.{}.ffn_gate.weight",
-    .up = "blk.{}.ffn_up.weight",
-    .down = "blk.{}.ffn_down.weight",
-    .final_norm = "output_norm.weight",
-    .lm_head = "output.weight"};
+inline constexpr TensorNames kLlamaGgufNames{.embedding = "token_embd.weight",
+                                             .attention_norm = "blk.{}.attn_norm.weight",
+                                             .q = "blk.{}.attn_q.weight",
+                                             .k = "blk.{}.attn_k.weight",
+                                             .v = "blk.{}.attn_v.weight",
+                                             .o = "blk.{}.attn_output.weight",
+                                             .ffn_norm = "blk.{}.ffn_norm.weight",
+                                             .gate = "blk.{}.ffn_gate.weight",
+                                             .up = "blk.{}.ffn_up.weight",
+                                             .down = "blk.{}.ffn_down.weight",
+                                             .final_norm = "output_norm.weight",
+                                             .lm_head = "output.weight"};
 
 /// Values that a Hugging Face configuration class assumes where config.json lacks the key.
 struct ConfigDefaults {

@@ -34,12 +34,6 @@ Result<Step> Step::create(const StepSizes& sizes, const Rope& rope, const Comput
   LLM_RETURN_IF_ERROR(reserve(step.logits, sizes.max_logit_rows, sizes.vocab_size));
   LLM_RETURN_IF_ERROR(reserve(step.cos_, rows, step.pairs_));
   LLM_RETURN_IF_ERROR(reserve(step.sin_, rows, step.pairs_));
-  if (sizes.late_rotation_positions > 0) {
-    const std::int64_t table = sizes.late_rotation_positions * step.pairs_;
-    LLM_RETURN_IF_ERROR(reserve(step.late_cos_, rows, table));
-    LLM_RETURN_IF_ERROR(reserve(step.late_sin_, rows, table));
-    step.key_rotations_.resize(static_cast<std::size_t>(rows));
-  }
   // Prepared rows may serve any product, so each form's buffer fits the widest input.
   const std::int64_t widest =
       std::max({sizes.hidden_size, sizes.attention_outputs, sizes.ffn_size});
@@ -62,21 +56,11 @@ Result<Step> Step::create(const StepSizes& sizes, const Rope& rope, const Comput
 
 void Step::begin(const Batch& batch, const Rope& rope, const Compute& compute) {
   batch_ = batch;
-  const bool late = !key_rotations_.empty();
   compute.for_rows(rows(), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
-      const std::int64_t position = batch_.rows[static_cast<std::size_t>(row)].position;
-      // A row's rotation is that of a sequence which ends with it, however it is batched.
-      const std::int64_t length = position + 1;
-      rope.rotation(position, length, cos_ + row * pairs_, sin_ + row * pairs_);
-      if (!late) continue;
-      const std::int64_t table = row * sizes_.late_rotation_positions * pairs_;
-      for (std::int64_t earlier = 0; earlier <= position; ++earlier) {
-        rope.rotation(earlier, length, late_cos_ + table + earlier * pairs_,
-                      late_sin_ + table + earlier * pairs_);
-      }
-      key_rotations_[static_cast<std::size_t>(row)] = {late_cos_ + table, late_sin_ + table,
-                                                       2 * pairs_};
+      const BatchRow& source = batch_.rows[static_cast<std::size_t>(row)];
+      rope.rotation(source.position, source.rotary_length, cos_ + row * pairs_,
+                    sin_ + row * pairs_);
     }
   });
 

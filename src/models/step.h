@@ -21,9 +21,6 @@ struct StepSizes {
   std::int64_t attention_outputs = 0;  ///< inputs of the output projection
   std::int64_t ffn_size = 0;
   std::int64_t vocab_size = 0;
-  /// Positions that rows may look back on with rotations of their own; 0 unless keys are stored
-  /// unrotated.
-  std::int64_t late_rotation_positions = 0;
 };
 
 /// Consecutive rows of one sequence that attention handles together.
@@ -45,10 +42,6 @@ class Step {
   const float* cos(std::int64_t row) const { return cos_ + row * pairs_; }
   const float* sin(std::int64_t row) const { return sin_ + row * pairs_; }
   int rotary_dim() const { return 2 * pairs_; }
-  /// Null unless keys are stored unrotated.
-  const kernels::KeyRotation* key_rotation(std::int64_t row) const {
-    return key_rotations_.empty() ? nullptr : &key_rotations_[static_cast<std::size_t>(row)];
-  }
   std::size_t bytes() const { return bytes_; }
   const StepSizes& sizes() const { return sizes_; }
 
@@ -70,9 +63,6 @@ class Step {
   int pairs_ = 0;
   float* cos_ = nullptr;  // (rows, pairs)
   float* sin_ = nullptr;
-  float* late_cos_ = nullptr;  // (rows, late_rotation_positions, pairs)
-  float* late_sin_ = nullptr;
-  std::vector<kernels::KeyRotation> key_rotations_;
   std::vector<AttentionRun> runs_;
   std::vector<core::AlignedBuffer> storage_;
   std::size_t bytes_ = 0;

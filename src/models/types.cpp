@@ -53,8 +53,9 @@ Result<ModelTypes> resolve_types(const formats::ModelFile& file, const std::stri
   types.reported = named.value_or(DType::f32);
   if (dtype == "auto") {
     if (!is_run_type(stored)) {
-      return core::unsupported("{}: dtype auto: weights are stored as {}, expected f32, f16 or bf16",
-                               file.path().string(), to_string(stored));
+      return core::unsupported(
+          "{}: dtype auto: weights are stored as {}, expected f32, f16 or bf16",
+          file.path().string(), to_string(stored));
     }
     types.reported = stored;
   }

@@ -60,11 +60,12 @@ std::string bias_name(std::string_view weight) {
 }  // namespace
 
 WeightLoader::WeightLoader(const formats::ModelFile& file, std::optional<DType> target,
-                           const kernels::Ops& ops, core::ThreadPool& pool)
+                           const kernels::Ops& ops, core::ThreadPool& pool, LoadMode mode)
     : file_(file),
       target_(target),
       ops_(ops),
       pool_(pool),
+      mode_(mode),
       claimed_(file.tensors().size(), false) {}
 
 std::string WeightLoader::where(std::string_view tensor) const {
@@ -142,7 +143,9 @@ Result<Linear> WeightLoader::linear(const LinearPart& part, std::int64_t cols) {
       static_cast<std::size_t>(linear.matrix.panels()) * linear.matrix.panel_bytes;
   LLM_ASSIGN_OR_RETURN(linear.storage, core::AlignedBuffer::allocate(bytes, "weights"));
   linear.matrix.data = linear.storage.data();
-  LLM_RETURN_IF_ERROR(pack(*entry, part, dtype, linear));
+  if (mode_ == LoadMode::read) {
+    LLM_RETURN_IF_ERROR(pack(*entry, part, dtype, linear));
+  }
   LLM_ASSIGN_OR_RETURN(linear.bias, bias(part));
   parameters_ += static_cast<std::uint64_t>(part.rows) * static_cast<std::uint64_t>(cols);
   return linear;
@@ -218,8 +221,10 @@ Status WeightLoader::finish(std::span<const std::string_view> ignored_suffixes) 
     bool ignored = false;
     for (const std::string_view suffix : ignored_suffixes) ignored |= name.ends_with(suffix);
     if (!ignored) {
-      return core::corrupt_data("{}: unexpected tensor, shape {}: this architecture has no place "
-                                "for it", where(name), file_.tensors()[i].view.shape.to_string());
+      return core::corrupt_data(
+          "{}: unexpected tensor, shape {}: this architecture has no place "
+          "for it",
+          where(name), file_.tensors()[i].view.shape.to_string());
     }
   }
   return {};

@@ -16,6 +16,9 @@
 
 namespace llm::models {
 
+/// plan: everything is checked and sized, but the matrices are not filled.
+enum class LoadMode : std::uint8_t { read, plan };
+
 enum class BiasRule : std::uint8_t { none, optional, required };
 
 /// One matrix of a LinearGroup as it stands in the file.
@@ -32,8 +35,8 @@ class WeightLoader {
  public:
   /// `target`: type that matrices are converted to; absent: each keeps the type it is stored in.
   /// All references must outlive the loader.
-  WeightLoader(const formats::ModelFile& file, std::optional<DType> target,
-               const kernels::Ops& ops, core::ThreadPool& pool);
+  WeightLoader(const formats::ModelFile& file, std::optional<DType> target, const kernels::Ops& ops,
+               core::ThreadPool& pool, LoadMode mode = LoadMode::read);
 
   /// The tensor of that name, which must exist with that shape and hold numbers.
   Result<const formats::TensorEntry*> claim(std::string_view name, const core::Shape& shape);
@@ -62,6 +65,7 @@ class WeightLoader {
   std::optional<DType> target_;
   const kernels::Ops& ops_;
   core::ThreadPool& pool_;
+  LoadMode mode_;
   std::vector<bool> claimed_;
   std::uint64_t parameters_ = 0;
   std::uint64_t claimed_bytes_ = 0;

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::array<const ArchSpec*, 2> kSpecs = {&arch::kLlama, &arch::kMistral};
 
-const ArchSpec* find_by(std::string_view ArchSpec::* field, std::string_view wanted) {
+const ArchSpec* find_by(std::string_view ArchSpec::*field, std::string_view wanted) {
   if (wanted.empty()) return nullptr;
   const auto* found = std::find_if(kSpecs.begin(), kSpecs.end(),
                                    [&](const ArchSpec* spec) { return spec->*field == wanted; });

@@ -19,8 +19,7 @@ void AttentionGqa::apply(Step& step, const float* normed, float* x, KvCache& cac
         .q = step.qkv + row * qkv.outputs(),
         .out = step.mixed + row * outputs,
         .pages = step.batch().page_tables[static_cast<std::size_t>(source.sequence)],
-        .position = source.position,
-        .key_rotation = keys_stored_unrotated ? step.key_rotation(row) : nullptr};
+        .position = source.position};
   }
   const kernels::AttentionArgs args{.kv = cache.shape(),
                                     .layer = pages,
@@ -54,14 +53,13 @@ void AttentionGqa::rotate_and_store(Step& step, std::byte* pages, std::size_t pa
       const float* v = k + kv_width;
       const int rotary_dim = step.rotary_dim();
       ops.rope(q, n_heads, head_dim, rotary_dim, step.cos(row), step.sin(row));
-      if (!keys_stored_unrotated) {
-        ops.rope(k, n_kv_heads, head_dim, rotary_dim, step.cos(row), step.sin(row));
-      }
+      ops.rope(k, n_kv_heads, head_dim, rotary_dim, step.cos(row), step.sin(row));
       const BatchRow& source = step.batch().rows[static_cast<std::size_t>(row)];
       const std::int32_t* table =
           step.batch().page_tables[static_cast<std::size_t>(source.sequence)];
       const auto page = static_cast<std::size_t>(table[source.position / kernels::kKvPageTokens]);
-      ops.kv_store(shape, pages + page * page_bytes, source.position % kernels::kKvPageTokens, k, v);
+      ops.kv_store(shape, pages + page * page_bytes, source.position % kernels::kKvPageTokens, k,
+                   v);
     }
   });
 }

@@ -14,7 +14,6 @@ struct AttentionGqa {
   int head_dim = 0;
   float scale = 1;          ///< of q.k
   std::int64_t window = 0;  ///< last positions seen, the own one included; 0: all
-  bool keys_stored_unrotated = false;
   LinearGroup qkv;  // hidden_size -> n_heads*head_dim | n_kv_heads*head_dim | n_kv_heads*head_dim
   LinearGroup output;  // n_heads*head_dim -> hidden_size
 

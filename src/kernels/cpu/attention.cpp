@@ -1,0 +1,448 @@
+// Attention over the paged cache. Within a page each kv head has its keys transposed and then its
+// values, both in the cache's dtype:
+//   keys    [k_dim][kKvPageTokens]            lanes are positions, a logit is a sum over k_dim
+//   values  [kKvPageTokens][padded v_dim]     lanes are features, a sum over positions
+// Queries are handled a page at a time, several together where they see the same positions of it;
+// each keeps its own running maximum, total and sums, so that its result is the same as alone.
+#include "kernels/cpu/isa.h"
+//
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/math.h"
+
+namespace llm::kernels::cpu::LLM_KERNEL_ISA {
+namespace {
+
+constexpr int kPage = static_cast<int>(kKvPageTokens);
+constexpr int kPageVectors = kPage / kLanes;
+constexpr std::int64_t kValueAlign = 16;  // whole vectors on every instruction set
+
+// ---- The cache in memory ------------------------------------------------------------------------
+
+struct KvF32 {
+  using Element = float;
+  LLM_INLINE static F32 read(const float* p) { return load(p); }
+  LLM_INLINE static void write(float* p, F32 x) { store(p, x); }
+};
+struct KvF16 {
+  using Element = std::uint16_t;
+  LLM_INLINE static F32 read(const std::uint16_t* p) { return load_f16(p); }
+  LLM_INLINE static void write(std::uint16_t* p, F32 x) { store_f16(p, x); }
+};
+struct KvBf16 {
+  using Element = std::uint16_t;
+  LLM_INLINE static F32 read(const std::uint16_t* p) { return load_bf16(p); }
+  LLM_INLINE static void write(std::uint16_t* p, F32 x) { store_bf16(p, x); }
+};
+
+std::int64_t padded_v_dim(const KvShape& shape) {
+  return (shape.v_dim + kValueAlign - 1) / kValueAlign * kValueAlign;
+}
+
+/// Elements of one kv head in a page.
+std::int64_t head_elements(const KvShape& shape) {
+  return kPage * (shape.k_dim + padded_v_dim(shape));
+}
+
+template <class Kv>
+void store_position(const KvShape& shape, std::byte* page, std::int64_t slot, const float* k,
+                    const float* v) {
+  using Element = typename Kv::Element;
+  const std::int64_t v_stride = padded_v_dim(shape);
+  auto* keys = reinterpret_cast<Element*>(page);
+  for (int h = 0; h < shape.n_kv_heads; ++h) {
+    for (int d = 0; d < shape.k_dim; d += kLanes) {
+      const std::int64_t n = shape.k_dim - d;
+      Element converted[kLanes];
+      Kv::write(converted, n >= kLanes ? load(k + d) : load_partial(k + d, n));
+      for (int lane = 0; lane < kLanes && lane < n; ++lane) {
+        keys[(d + lane) * kPage + slot] = converted[lane];
+      }
+    }
+    Element* values = keys + kPage * shape.k_dim + slot * v_stride;
+    for (std::int64_t d = 0; d < v_stride; d += kLanes) {
+      const std::int64_t n = shape.v_dim - d;
+      F32 x = zero();
+      if (n >= kLanes) {
+        x = load(v + d);
+      } else if (n > 0) {
+        x = load_partial(v + d, n);
+      }
+      Kv::write(values + d, x);
+    }
+    k += shape.k_dim;
+    v += shape.v_dim;
+    keys += head_elements(shape);
+  }
+}
+
+// ---- Scratch of one call
+// --------------------------------------------------------------------------
+
+/// State of the online softmax of every query, and the page's weights of the queries in hand.
+/// A query is one head of one row; queries are numbered row by row.
+struct Scratch {
+  float* sums;     // (queries, padded v_dim)
+  float* largest;  // (queries)
+  float* total;    // (queries)
+  float* weights;  // (kQueryTile, kPage)
+  float* rescale;  // (kQueryTile)
+  float* rotated;  // (k_dim, kPage)
+};
+
+std::int64_t round_up_floats(std::int64_t n) { return (n + 15) / 16 * 16; }
+
+std::int64_t max_queries(const AttentionArgs& args) {
+  return kAttentionRowTile * (args.n_heads / args.kv.n_kv_heads);
+}
+
+std::int64_t scratch_floats(const AttentionArgs& args) {
+  const std::int64_t queries = max_queries(args);
+  return queries * padded_v_dim(args.kv) + 2 * round_up_floats(queries) + kQueryTile * kPage +
+         round_up_floats(kQueryTile) + std::int64_t{args.kv.k_dim} * kPage;
+}
+
+Scratch cut_scratch(const AttentionArgs& args, std::byte* memory) {
+  const std::int64_t queries = max_queries(args);
+  Scratch scratch;
+  scratch.sums = reinterpret_cast<float*>(memory);
+  scratch.largest = scratch.sums + queries * padded_v_dim(args.kv);
+  scratch.total = scratch.largest + round_up_floats(queries);
+  scratch.weights = scratch.total + round_up_floats(queries);
+  scratch.rescale = scratch.weights + kQueryTile * kPage;
+  scratch.rotated = scratch.rescale + round_up_floats(kQueryTile);
+  return scratch;
+}
+
+// ---- One page
+// -------------------------------------------------------------------------------------
+
+/// Queries that see the same positions [low, high) of a page: `count` from number `first` on.
+struct QueryTile {
+  const AttentionArgs* args;
+  const AttentionRow* rows;
+  int kv_head;
+  std::int64_t first;
+  int low, high;
+
+  int group() const { return args->n_heads / args->kv.n_kv_heads; }
+  const AttentionRow& row_of(std::int64_t query) const { return rows[query / group()]; }
+  const float* q(std::int64_t query) const {
+    const std::int64_t head = kv_head * group() + query % group();
+    return row_of(query).q + head * args->kv.k_dim;
+  }
+};
+
+/// weights[n][position] = q . k for all positions of the page.
+template <class Kv, int kQueries>
+void dot_keys(const QueryTile& tile, const typename Kv::Element* keys, float* weights) {
+  const float* q[kQueries];
+  for (int n = 0; n < kQueries; ++n) q[n] = tile.q(tile.first + n);
+  const int k_dim = tile.args->kv.k_dim;
+  for (int v = 0; v < kPageVectors; v += 2) {
+    F32 dots[kQueries][2];
+    LLM_UNROLL
+    for (int n = 0; n < kQueries; ++n) dots[n][0] = dots[n][1] = zero();
+    const typename Kv::Element* key = keys + v * kLanes;
+    for (int d = 0; d < k_dim; ++d, key += kPage) {
+      const F32 k0 = Kv::read(key);
+      const F32 k1 = Kv::read(key + kLanes);
+      LLM_UNROLL
+      for (int n = 0; n < kQueries; ++n) {
+        const F32 component = splat(q[n][d]);
+        dots[n][0] = mul_add(component, k0, dots[n][0]);
+        dots[n][1] = mul_add(component, k1, dots[n][1]);
+      }
+    }
+    LLM_UNROLL
+    for (int n = 0; n < kQueries; ++n) {
+      store(weights + n * kPage + v * kLanes, dots[n][0]);
+      store(weights + n * kPage + (v + 1) * kLanes, dots[n][1]);
+    }
+  }
+}
+
+/// Turns one query's dot products into weights (exactly 0 outside [low, high)) and moves its
+/// running maximum and total on; returns the factor for what was summed before.
+float online_softmax(const AttentionArgs& args, int low, int high, float* weights, float& largest,
+                     float& total) {
+  constexpr float kLane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const F32 nothing = splat(-__builtin_inff());
+  F32 logits[kPageVectors];
+  F32 page_largest = splat(largest);
+  LLM_UNROLL
+  for (int v = 0; v < kPageVectors; ++v) {
+    F32 x = load(weights + v * kLanes) * splat(args.scale);
+    if (args.softcap > 0) x = splat(args.softcap) * tanh_f32(x / splat(args.softcap));
+    const F32 position = load(kLane) + splat(static_cast<float>(v * kLanes));
+    x = if_less(position, splat(static_cast<float>(low)), nothing, x);
+    x = if_less(position, splat(static_cast<float>(high)), x, nothing);
+    logits[v] = x;
+    page_largest = larger(x, page_largest);
+  }
+  const float new_largest = largest_lane(page_largest);
+  F32 page_total = zero();
+  LLM_UNROLL
+  for (int v = 0; v < kPageVectors; ++v) {
+    const F32 weight = exp_f32(logits[v] - splat(new_largest));
+    store(weights + v * kLanes, weight);
+    page_total = page_total + weight;
+  }
+  float factors[kLanes];
+  store(factors, exp_f32(splat(largest - new_largest)));
+  largest = new_largest;
+  total = total * factors[0] + sum_lanes(page_total);
+  return factors[0];
+}
+
+/// sums = sums * rescale + weights . values, over kVectors registers of features and the visible
+/// positions in rising order. Values at other positions are not read.
+template <class Kv, int kQueries, int kVectors>
+LLM_INLINE void add_values(const QueryTile& tile, const typename Kv::Element* values,
+                           std::int64_t v_stride, const float* weights, const float* rescale,
+                           float* sums) {
+  F32 total[kQueries][kVectors];
+  LLM_UNROLL
+  for (int n = 0; n < kQueries; ++n) {
+    LLM_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      total[n][v] = load(sums + n * v_stride + v * kLanes) * splat(rescale[n]);
+    }
+  }
+  for (int position = tile.low; position < tile.high; ++position) {
+    F32 value[kVectors];
+    LLM_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      value[v] = Kv::read(values + position * v_stride + v * kLanes);
+    }
+    LLM_UNROLL
+    for (int n = 0; n < kQueries; ++n) {
+      const F32 weight = splat(weights[n * kPage + position]);
+      LLM_UNROLL
+      for (int v = 0; v < kVectors; ++v) total[n][v] = mul_add(weight, value[v], total[n][v]);
+    }
+  }
+  LLM_UNROLL
+  for (int n = 0; n < kQueries; ++n) {
+    LLM_UNROLL
+    for (int v = 0; v < kVectors; ++v) store(sums + n * v_stride + v * kLanes, total[n][v]);
+  }
+}
+
+/// The page's share of kQueries queries. `rotated` replaces the page's keys when not null.
+template <class Kv, int kQueries>
+void attend_page(const QueryTile& tile, const typename Kv::Element* keys, const float* rotated,
+                 const Scratch& scratch) {
+  const KvShape& shape = tile.args->kv;
+  if (rotated != nullptr) {
+    dot_keys<KvF32, kQueries>(tile, rotated, scratch.weights);
+  } else {
+    dot_keys<Kv, kQueries>(tile, keys, scratch.weights);
+  }
+  for (int n = 0; n < kQueries; ++n) {
+    scratch.rescale[n] =
+        online_softmax(*tile.args, tile.low, tile.high, scratch.weights + n * kPage,
+                       scratch.largest[tile.first + n], scratch.total[tile.first + n]);
+  }
+  const std::int64_t v_stride = padded_v_dim(shape);
+  const typename Kv::Element* values = keys + kPage * shape.k_dim;
+  float* sums = scratch.sums + tile.first * v_stride;
+  std::int64_t d = 0;
+  for (; d + 2 * kLanes <= v_stride; d += 2 * kLanes) {
+    add_values<Kv, kQueries, 2>(tile, values + d, v_stride, scratch.weights, scratch.rescale,
+                                sums + d);
+  }
+  if (d < v_stride) {
+    add_values<Kv, kQueries, 1>(tile, values + d, v_stride, scratch.weights, scratch.rescale,
+                                sums + d);
+  }
+}
+
+/// Rotates the keys of positions [low, high) of the page, whose first position is `start`; zeros
+/// elsewhere.
+template <class Kv>
+void rotate_keys(const KeyRotation& rotation, const typename Kv::Element* keys, int k_dim,
+                 std::int64_t start, int low, int high, float* rotated /* (k_dim, kPage) */) {
+  for (int d = 0; d < k_dim; ++d) {
+    for (int v = 0; v < kPageVectors; ++v) {
+      store(rotated + d * kPage + v * kLanes, Kv::read(keys + d * kPage + v * kLanes));
+    }
+  }
+  const int half = rotation.rotary_dim / 2;
+  for (int d = 0; d < half; ++d) {
+    float* first = rotated + d * kPage;
+    float* second = rotated + (d + half) * kPage;
+    for (int position = low; position < high; ++position) {
+      const float cos = rotation.cos[(start + position) * half + d];
+      const float sin = rotation.sin[(start + position) * half + d];
+      const float x0 = first[position];
+      const float x1 = second[position];
+      first[position] = x0 * cos - x1 * sin;
+      second[position] = x0 * sin + x1 * cos;
+    }
+  }
+}
+
+/// Runs `count` queries from tile.first on, kQueryTile and then fewer at a time.
+template <class Kv>
+void attend_queries(QueryTile tile, std::int64_t count, const typename Kv::Element* keys,
+                    std::int64_t page_start, const Scratch& scratch) {
+  const float* rotated = nullptr;
+  if (const KeyRotation* rotation = tile.row_of(tile.first).key_rotation; rotation != nullptr) {
+    rotate_keys<Kv>(*rotation, keys, tile.args->kv.k_dim, page_start, tile.low, tile.high,
+                    scratch.rotated);
+    rotated = scratch.rotated;
+  }
+  for (const std::int64_t end = tile.first + count; tile.first < end;) {
+    const std::int64_t left = end - tile.first;
+    if (left >= kQueryTile) {
+      attend_page<Kv, kQueryTile>(tile, keys, rotated, scratch);
+      tile.first += kQueryTile;
+    } else if (left >= 4) {
+      attend_page<Kv, 4>(tile, keys, rotated, scratch);
+      tile.first += 4;
+    } else if (left >= 2) {
+      attend_page<Kv, 2>(tile, keys, rotated, scratch);
+      tile.first += 2;
+    } else {
+      attend_page<Kv, 1>(tile, keys, rotated, scratch);
+      tile.first += 1;
+    }
+  }
+}
+
+// ---- Rows ---------------------------------------------------------------------------------------
+
+std::int64_t first_visible(const AttentionArgs& args, const AttentionRow& row) {
+  const std::int64_t first = args.window > 0 ? row.position - args.window + 1 : 0;
+  return first > 0 ? first : 0;
+}
+
+int clamp_to_page(std::int64_t position) {
+  return static_cast<int>(position < 0 ? 0 : position > kPage ? kPage : position);
+}
+
+/// Rows [begin, end) belong to one sequence: every page is read once for all of them.
+template <class Kv>
+void attend_sequence(const AttentionArgs& args, const AttentionRow* rows, std::int64_t begin,
+                     std::int64_t end, int kv_head, const Scratch& scratch) {
+  const int group = args.n_heads / args.kv.n_kv_heads;
+  const auto page_bytes = static_cast<std::int64_t>(kv_page_bytes(args.kv));
+  std::int64_t first = first_visible(args, rows[begin]);
+  std::int64_t last = rows[begin].position;
+  for (std::int64_t r = begin + 1; r < end; ++r) {
+    const std::int64_t row_first = first_visible(args, rows[r]);
+    if (row_first < first) first = row_first;
+    if (rows[r].position > last) last = rows[r].position;
+  }
+  for (std::int64_t page = first / kPage; page <= last / kPage; ++page) {
+    const std::int64_t start = page * kPage;
+    const std::byte* at = args.layer + rows[begin].pages[page] * page_bytes;
+    const auto* keys =
+        reinterpret_cast<const typename Kv::Element*>(at) + kv_head * head_elements(args.kv);
+    const auto low_of = [&](std::int64_t r) {
+      return clamp_to_page(first_visible(args, rows[r]) - start);
+    };
+    const auto high_of = [&](std::int64_t r) {
+      return clamp_to_page(rows[r].position + 1 - start);
+    };
+    for (std::int64_t r = begin; r < end;) {
+      const int low = low_of(r);
+      const int high = high_of(r);
+      std::int64_t next = r + 1;
+      while (next < end && low_of(next) == low && high_of(next) == high &&
+             rows[next].key_rotation == rows[r].key_rotation) {
+        ++next;
+      }
+      if (low < high) {
+        const QueryTile tile{&args, rows, kv_head, r * group, low, high};
+        attend_queries<Kv>(tile, (next - r) * group, keys, start, scratch);
+      }
+      r = next;
+    }
+  }
+}
+
+void start_queries(const AttentionArgs& args, std::int64_t queries, const Scratch& scratch) {
+  const std::int64_t v_stride = padded_v_dim(args.kv);
+  for (std::int64_t n = 0; n < queries; ++n) {
+    scratch.largest[n] = -__builtin_inff();
+    scratch.total[n] = 0;
+  }
+  for (std::int64_t d = 0; d < queries * v_stride; d += kLanes) store(scratch.sums + d, zero());
+}
+
+void write_outputs(const AttentionArgs& args, const AttentionRow* rows, std::int64_t n_rows,
+                   int kv_head, const Scratch& scratch) {
+  const std::int64_t group = args.n_heads / args.kv.n_kv_heads;
+  const std::int64_t v_dim = args.kv.v_dim;
+  const std::int64_t v_stride = padded_v_dim(args.kv);
+  for (std::int64_t query = 0; query < n_rows * group; ++query) {
+    float* out = rows[query / group].out + (kv_head * group + query % group) * v_dim;
+    const float* sums = scratch.sums + query * v_stride;
+    const F32 total = splat(scratch.total[query]);
+    for (std::int64_t d = 0; d < v_dim; d += kLanes) {
+      const F32 x = load(sums + d) / total;
+      if (v_dim - d >= kLanes) {
+        store(out + d, x);
+      } else {
+        store_partial(out + d, x, v_dim - d);
+      }
+    }
+  }
+}
+
+template <class Kv>
+void attend_rows(const AttentionArgs& args, const AttentionRow* rows, std::int64_t n_rows,
+                 int kv_head, const Scratch& scratch) {
+  start_queries(args, n_rows * (args.n_heads / args.kv.n_kv_heads), scratch);
+  for (std::int64_t begin = 0; begin < n_rows;) {
+    std::int64_t end = begin + 1;
+    while (end < n_rows && rows[end].pages == rows[begin].pages) ++end;
+    attend_sequence<Kv>(args, rows, begin, end, kv_head, scratch);
+    begin = end;
+  }
+  write_outputs(args, rows, n_rows, kv_head, scratch);
+}
+
+}  // namespace
+
+std::size_t kv_page_bytes(const KvShape& shape) {
+  const std::int64_t element = shape.dtype == DType::f32 ? 4 : 2;
+  return static_cast<std::size_t>(shape.n_kv_heads * head_elements(shape) * element);
+}
+
+void kv_store(const KvShape& shape, std::byte* page, std::int64_t slot, const float* k,
+              const float* v) {
+  switch (shape.dtype) {
+    case DType::f16:
+      return store_position<KvF16>(shape, page, slot, k, v);
+    case DType::bf16:
+      return store_position<KvBf16>(shape, page, slot, k, v);
+    default:
+      return store_position<KvF32>(shape, page, slot, k, v);
+  }
+}
+
+void attention(const AttentionArgs& args, const AttentionRow* rows, std::int64_t n_rows,
+               int kv_head, std::byte* memory) {
+  const Scratch scratch = cut_scratch(args, memory);
+  for (std::int64_t r = 0; r < n_rows; r += kAttentionRowTile) {
+    const std::int64_t n = n_rows - r < kAttentionRowTile ? n_rows - r : kAttentionRowTile;
+    switch (args.kv.dtype) {
+      case DType::f16:
+        attend_rows<KvF16>(args, rows + r, n, kv_head, scratch);
+        break;
+      case DType::bf16:
+        attend_rows<KvBf16>(args, rows + r, n, kv_head, scratch);
+        break;
+      default:
+        attend_rows<KvF32>(args, rows + r, n, kv_head, scratch);
+    }
+  }
+}
+
+std::size_t attention_scratch_bytes(const AttentionArgs& args) {
+  return static_cast<std::size_t>(scratch_floats(args)) * sizeof(float);
+}
+
+}  // namespace llm::kernels::cpu::LLM_KERNEL_ISA

@@ -1,0 +1,188 @@
+// Matrix product with block-quantised weights and 8-bit activations. Products within a block of 32
+// columns are summed exactly in integers; each group of columns with a scale of its own then adds
+//   (weight scale * activation scale) * integer sum   to the f32 accumulator, and where the type
+// has minimums,  -minimum * (activation scale * sum of activations).
+#include "kernels/cpu/isa.h"
+//
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/matmul_tile.h"
+
+namespace llm::kernels::cpu::LLM_KERNEL_ISA {
+namespace {
+
+/// Four activations, from column 4 * step on, in every lane.
+LLM_INLINE I32 four_columns(const Q8Block& x, int step) {
+  std::int32_t bits;
+  __builtin_memcpy(&bits, x.q + 4 * step, sizeof bits);
+  return splat(bits);
+}
+
+template <int factor>
+LLM_INLINE I32 times_power_of_two(I32 x) {
+  static_assert((factor & (factor - 1)) == 0);
+  return shift_left<__builtin_ctz(factor)>(x);
+}
+
+/// What integer sums start from, so that stored codes minus `offset` is what is multiplied.
+template <int offset>
+LLM_INLINE I32 initial_dot(const Q8Block& x, int part) {
+  if constexpr (offset == 0) {
+    return splat(std::int32_t{0});
+  } else if constexpr (offset == 4) {
+    return shift_right_signed<1>(splat(x.neg8_sum[part]));
+  } else {
+    return times_power_of_two<offset / 8>(splat(x.neg8_sum[part]));
+  }
+}
+
+/// Codes of four columns of kLanes outputs, and their product with activations.
+template <QuantFormat f>
+struct CodeVector {
+  Bytes bytes;
+  LLM_INLINE static CodeVector load_at(const std::uint8_t* codes, int step, int v,
+                                       const std::uint8_t* table) {
+    if constexpr (!f.nibbles) {
+      return {load_bytes(codes + (step * kPanelVectors + v) * 4 * kLanes)};
+    } else {
+      const Bytes both = load_bytes(codes + (step % 4 * kPanelVectors + v) * 4 * kLanes);
+      const Bytes nibbles = step < 4 ? low_nibbles(both) : high_nibbles(both);
+      if constexpr (f.codes == Codes::table) return {look_up(table, nibbles)};
+      return {nibbles};
+    }
+  }
+};
+
+template <QuantFormat f>
+LLM_INLINE F32 load_scale(const std::uint8_t* p) {
+  const auto* bits = reinterpret_cast<const std::uint16_t*>(p);
+  if constexpr (f.bf16_scale) return load_bf16(bits);
+  return load_f16(bits);
+}
+
+constexpr std::int64_t kPrefetchBytes = 2048;
+
+template <DType dtype, int kTokens>
+void tile(const TilePlace& at) {
+  constexpr QuantFormat f = quant_format(dtype);
+  constexpr bool kUint7 = f.codes == Codes::uint7;
+  constexpr int kOffset = kUint7 ? f.offset : kInt8Offset;
+  constexpr int kSteps = 8 / f.groups;
+
+  const auto* p = reinterpret_cast<const std::uint8_t*>(at.weights());
+  const auto* x = reinterpret_cast<const Q8Block*>(at.input());
+  const std::int64_t x_row_blocks = at.x_row_bytes / static_cast<std::int64_t>(sizeof(Q8Block));
+  const std::int64_t superblocks = at.args->w->cols / (f.blocks * kQuantBlock);
+  const std::uint8_t* table = f.codes == Codes::table ? code_table(dtype, kInt8Offset) : nullptr;
+
+  F32 sums[kTokens][kPanelVectors];
+  LLM_UNROLL
+  for (int t = 0; t < kTokens; ++t) {
+    LLM_UNROLL
+    for (int v = 0; v < kPanelVectors; ++v) sums[t][v] = zero();
+  }
+  for (std::int64_t s = 0; s < superblocks; ++s) {
+    F32 d[kPanelVectors];
+    F32 negative_dmin[kPanelVectors];
+    LLM_UNROLL
+    for (int v = 0; v < kPanelVectors; ++v) {
+      d[v] = load_scale<f>(p + v * kLanes * 2);
+      if constexpr (f.has_minimum) {
+        const auto* dmin = reinterpret_cast<const std::uint16_t*>(p + kPanelRows * 2);
+        negative_dmin[v] = zero() - load_f16(dmin + v * kLanes);
+      }
+    }
+    p += f.head_bytes(kPanelRows);
+    for (int b = 0; b < f.blocks; ++b, ++x, p += f.block_bytes(kPanelRows)) {
+      const std::uint8_t* minimums = p + f.scales_bytes(kPanelRows);
+      const std::uint8_t* codes = minimums + f.minimums_bytes(kPanelRows);
+      LLM_UNROLL
+      for (int g = 0; g < f.groups; ++g) {
+        const int part = f.groups == 1 ? 2 : g;
+        I32 dots[kTokens][kPanelVectors];
+        LLM_UNROLL
+        for (int t = 0; t < kTokens; ++t) {
+          LLM_UNROLL
+          for (int v = 0; v < kPanelVectors; ++v) {
+            dots[t][v] = initial_dot<kOffset>(x[t * x_row_blocks], part);
+          }
+        }
+        LLM_UNROLL
+        for (int step = g * kSteps; step < (g + 1) * kSteps; ++step) {
+          LLM_UNROLL
+          for (int v = 0; v < kPanelVectors; ++v) {
+            const auto w = CodeVector<f>::load_at(codes, step, v, table);
+            __builtin_prefetch(codes + kPrefetchBytes + (step * kPanelVectors + v) * 4 * kLanes);
+            if constexpr (kUint7) {
+              LLM_UNROLL
+              for (int t = 0; t < kTokens; ++t) {
+                dots[t][v] =
+                    dot_uint7(dots[t][v], w.bytes, four_columns(x[t * x_row_blocks], step));
+              }
+            } else {
+              const Int8Weights prepared = prepare_int8(w.bytes);
+              LLM_UNROLL
+              for (int t = 0; t < kTokens; ++t) {
+                dots[t][v] =
+                    dot_int8(dots[t][v], prepared, four_columns(x[t * x_row_blocks], step));
+              }
+            }
+          }
+        }
+        LLM_UNROLL
+        for (int v = 0; v < kPanelVectors; ++v) {
+          F32 scale = d[v];
+          F32 negative_minimum;
+          const std::int64_t place = g * kPanelRows + v * kLanes;
+          if constexpr (f.has_scales) {
+            scale = scale * (f.signed_scales ? load_i8(p + place) : load_u8(p + place));
+          }
+          if constexpr (f.has_minimum) {
+            negative_minimum = negative_dmin[v];
+            if constexpr (f.has_scales) {
+              negative_minimum = negative_minimum * load_u8(minimums + place);
+            }
+          }
+          LLM_UNROLL
+          for (int t = 0; t < kTokens; ++t) {
+            const Q8Block& block = x[t * x_row_blocks];
+            sums[t][v] = mul_add(to_f32(dots[t][v]), scale * splat(block.scale), sums[t][v]);
+            if constexpr (f.has_minimum) {
+              sums[t][v] = mul_add(negative_minimum, splat(block.scaled_sum[part]), sums[t][v]);
+            }
+          }
+        }
+      }
+    }
+  }
+  LLM_UNROLL
+  for (int t = 0; t < kTokens; ++t) finish_row(at, t, sums[t]);
+}
+
+template <DType dtype>
+void run(const MatmulArgs& args, std::int64_t begin, std::int64_t end) {
+  static constexpr TileFn kTiles[] = {
+#define LLM_TILE(n) tile<dtype, (n) < kQuantTokens ? (n) : kQuantTokens>
+      LLM_TILE(1), LLM_TILE(2), LLM_TILE(3), LLM_TILE(4), LLM_TILE(5), LLM_TILE(6),
+#undef LLM_TILE
+  };
+  static_assert(kQuantTokens <= 6);
+  const auto x_row_bytes =
+      static_cast<std::int64_t>(input_row_bytes(InputFormat::q8, args.w->cols));
+  run_tiles(args, begin, end, x_row_bytes, kTiles, kQuantTokens);
+}
+
+}  // namespace
+
+void matmul_quant(const MatmulArgs& args, std::int64_t panel_begin, std::int64_t panel_end) {
+  switch (args.w->dtype) {
+#define LLM_CASE(name) \
+  case DType::name:    \
+    return run<DType::name>(args, panel_begin, panel_end);
+    LLM_QUANT_DTYPES(LLM_CASE)
+#undef LLM_CASE
+    default:
+      return;  // input_format() gives q8 to block types alone
+  }
+}
+
+}  // namespace llm::kernels::cpu::LLM_KERNEL_ISA

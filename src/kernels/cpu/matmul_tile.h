@@ -1,0 +1,77 @@
+// What the float and the integer matrix product share: the walk over panels and tokens, and the
+// end of a tile. Included after isa.h.
+//
+// A tile is one panel (kPanelVectors registers of outputs) times up to kMaxTokens tokens. Whatever
+// the number of tokens in it, each output has one accumulator that steps through all columns.
+#pragma once
+
+#include "kernels/cpu/layout.h"
+#include "kernels/kernels.h"
+
+namespace llm::kernels::cpu::LLM_KERNEL_ISA {
+namespace {
+
+constexpr std::int64_t kPanelRows = kPanelVectors * kLanes;
+
+/// Where a tile lies: its panel, and its first token.
+struct TilePlace {
+  const MatmulArgs* args;
+  std::int64_t panel;
+  std::int64_t token;
+  std::int64_t x_row_bytes;
+
+  LLM_INLINE const std::byte* weights() const {
+    return args->w->data + panel * static_cast<std::int64_t>(args->w->panel_bytes);
+  }
+  LLM_INLINE const std::byte* input() const { return args->x + token * x_row_bytes; }
+};
+
+using TileFn = void (*)(const TilePlace& at);
+
+/// Adds bias and the previous contents as asked and stores the outputs of one token.
+LLM_INLINE void finish_row(const TilePlace& at, std::int64_t token, const F32* sums) {
+  const MatmulArgs& args = *at.args;
+  for (int v = 0; v < kPanelVectors; ++v) {
+    const std::int64_t row = at.panel * kPanelRows + v * kLanes;
+    const std::int64_t n = args.w->rows - row;
+    if (n <= 0) return;
+    float* y = args.y + (at.token + token) * args.y_stride + row;
+    F32 sum = sums[v];
+    if (n >= kLanes) {
+      if (args.bias != nullptr) sum = sum + load(args.bias + row);
+      if (args.accumulate) sum = load(y) + sum;
+      store(y, sum);
+    } else {
+      if (args.bias != nullptr) sum = sum + load_partial(args.bias + row, n);
+      if (args.accumulate) sum = load_partial(y, n) + sum;
+      store_partial(y, sum, n);
+    }
+  }
+}
+
+/// Weights that should stay in the second-level cache while all tokens pass by.
+constexpr std::int64_t kPanelGroupBytes = 512 << 10;
+
+/// Runs tiles over panels [begin, end) and all tokens; tile_of[n - 1] handles n tokens.
+LLM_INLINE void run_tiles(const MatmulArgs& args, std::int64_t begin, std::int64_t end,
+                          std::int64_t x_row_bytes, const TileFn* tile_of,
+                          std::int64_t max_tokens) {
+  std::int64_t group = kPanelGroupBytes / (static_cast<std::int64_t>(args.w->panel_bytes) + 1);
+  if (group < 1) group = 1;
+  for (std::int64_t first = begin; first < end; first += group) {
+    const std::int64_t last = first + group < end ? first + group : end;
+    for (std::int64_t token = 0; token < args.tokens;) {
+      // Tiles of even size: 13 tokens are 7 and 6, not 12 and 1.
+      const std::int64_t left = args.tokens - token;
+      const std::int64_t tiles = (left + max_tokens - 1) / max_tokens;
+      const std::int64_t n = (left + tiles - 1) / tiles;
+      for (std::int64_t panel = first; panel < last; ++panel) {
+        tile_of[n - 1]({&args, panel, token, x_row_bytes});
+      }
+      token += n;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace llm::kernels::cpu::LLM_KERNEL_ISA
