@@ -103,6 +103,17 @@ Status settle(ServeOptions& options) {
   return server::validate(to);
 }
 
+// On the loading thread an exception would end the process without a word.
+Result<std::unique_ptr<Engine>> load_guarded(const ModelOptions& options) {
+  try {
+    return load_model(options);
+  } catch (const std::bad_alloc&) {
+    return core::resource_exhausted("out of memory while loading {}", options.path);
+  } catch (const std::exception& error) {
+    return core::internal_error("loading {}: {}", options.path, error.what());
+  }
+}
+
 int serve(ServeOptions options) {
   install_serve_log(options.log_format, options.log_level);
   if (const Status status = settle(options); !status.ok()) return report_usage(status.message());
@@ -117,7 +128,7 @@ int serve(ServeOptions options) {
     server->set_progress(progress);
   };
   std::thread loader([&] {
-    auto engine = load_model(options.model);
+    auto engine = load_guarded(options.model);
     if (engine) {
       core::log(core::LogLevel::info, "model {} is ready", engine.value()->info().name);
       server->set_engine(std::shared_ptr<Engine>(std::move(engine).value()));

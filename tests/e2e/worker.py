@@ -34,10 +34,14 @@ class Worker:
 
     def __enter__(self):
         deadline = time.time() + 120
-        while not self.get("/v1/ready")[1]["ready"]:
-            if time.time() > deadline or self.process.poll() is not None:
-                raise RuntimeError("the worker is not ready: " + "".join(self.log))
-            time.sleep(0.05)
+        try:
+            while not self.get("/v1/ready")[1]["ready"]:
+                if time.time() > deadline:
+                    raise TimeoutError
+                time.sleep(0.05)
+        except (OSError, http.client.HTTPException) as error:
+            self.process.kill()
+            raise RuntimeError("the worker is not ready: " + "".join(self.log)) from error
         return self
 
     def __exit__(self, *_):

@@ -18,15 +18,15 @@ llm::ModelInfo small_model() {
 bool within(double value, double min, double max) { return value >= min && value <= max; }
 
 // What an accepted request may hold, whatever the body was.
-void check_accepted(const llm::server::JobRequest& request, const llm::server::JobContext& context) {
+void check_accepted(const llm::server::JobRequest& request,
+                    const llm::server::JobContext& context) {
   const llm::GenerationRequest& generation = request.generation;
   const llm::SamplingParams& sampling = generation.sampling;
   const bool chat = !request.messages.is_null();
   LLM_CHECK(chat || !generation.prompt.empty() || !generation.prompt_tokens.empty());
   LLM_CHECK(llm::server::count_characters(generation.prompt) <= context.limits.max_prompt_chars);
   for (const std::int32_t id : generation.prompt_tokens) LLM_CHECK(id >= 0 && id < 300);
-  LLM_CHECK(!generation.max_tokens ||
-            within(static_cast<double>(*generation.max_tokens), 1, 2048));
+  LLM_CHECK(!generation.max_tokens || within(static_cast<double>(*generation.max_tokens), 1, 2048));
   LLM_CHECK(within(sampling.temperature, 0, 2) && within(sampling.top_p, 0, 1));
   LLM_CHECK(within(sampling.min_p, 0, 1) && sampling.top_k >= 0 && sampling.repeat_last_n >= 0);
   LLM_CHECK(sampling.repetition_penalty > 0 && sampling.repetition_penalty <= 2);
