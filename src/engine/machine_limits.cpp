@@ -39,7 +39,7 @@ std::uint64_t read_all(const std::byte* data, std::size_t bytes) {
 std::size_t buffer_bytes() {
   constexpr std::size_t kLeast = std::size_t{256} << 20;
   const long cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
-  const std::size_t wanted = std::max(kLeast, cache > 0 ? 4 * static_cast<std::size_t>(cache) : 0);
+  const std::size_t wanted = std::max(kLeast, cache > 0 ? 2 * static_cast<std::size_t>(cache) : 0);
   return std::min(wanted, core::available_memory() / 4);
 }
 

@@ -121,10 +121,10 @@ consteval QuantFormat quant_format(DType dtype) {
 }
 
 /// Block types with a QuantFormat, for switches over them.
-#define LLM_QUANT_DTYPES(X)                                                                   \
-  X(q4_0)                                                                                     \
-  X(q4_1) X(q5_0) X(q5_1) X(q8_0) X(q2_k) X(q3_k) X(q4_k) X(q5_k) X(q6_k) X(iq4_nl) X(iq4_xs) \
-      X(mxfp4)
+#define LLM_QUANT_DTYPES(X) \
+  X(q4_0)                   \
+  X(q4_1)                   \
+  X(q5_0) X(q5_1) X(q8_0) X(q2_k) X(q3_k) X(q4_k) X(q5_k) X(q6_k) X(iq4_nl) X(iq4_xs) X(mxfp4)
 
 /// Table of a format with Codes::table, each value plus `int8_offset`. The result is 16 bytes long
 /// and lives forever.

@@ -15,7 +15,10 @@ LLM_INLINE double measure(std::int64_t iterations, Sum start, Weights w, Input x
                           Step step) {
   Sum sums[kChains];
   LLM_UNROLL
-  for (int n = 0; n < kChains; ++n) sums[n] = start;
+  for (int n = 0; n < kChains; ++n) {
+    sums[n] = start;
+    opaque(sums[n]);  // or all chains would be known to be equal, and become one
+  }
   for (std::int64_t n = 0; n < iterations; ++n) {
     opaque(w);  // or the products would move out of the loop
     LLM_UNROLL

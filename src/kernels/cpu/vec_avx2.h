@@ -179,6 +179,7 @@ LLM_INLINE I32 dot_uint7(I32 sum, Bytes w, I32 x) {
 
 /// Hides from the optimiser what the register holds.
 LLM_INLINE void opaque(F32& x) { asm volatile("" : "+x"(x.v)); }
+LLM_INLINE void opaque(I32& x) { asm volatile("" : "+x"(x.v)); }
 LLM_INLINE void opaque(Bytes& x) { asm volatile("" : "+x"(x.v)); }
 LLM_INLINE void opaque(Bf16Pairs& x) { asm volatile("" : "+x"(x.even), "+x"(x.odd)); }
 
