@@ -209,6 +209,11 @@ template <class T>
 LLM_INLINE void opaque(T& x) {
   asm volatile("" : "+m"(x));
 }
+#if defined(__SSE2__)
+LLM_INLINE void opaque(F32& x) { asm volatile("" : "+x"(x.v)); }
+LLM_INLINE void opaque(I32& x) { asm volatile("" : "+x"(x.v)); }
+LLM_INLINE void opaque(Bf16Pairs& x) { asm volatile("" : "+x"(x.even.v), "+x"(x.odd.v)); }
+#endif
 
 // ---- Sizes of register tiles (16 registers) -----------------------------------------------------
 
