@@ -1,19 +1,16 @@
 #include "core/json.h"
 
+#include <charconv>
+#include <cmath>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "core/error.h"
+#include "core/quote.h"
 
 namespace llm::core {
 namespace {
-
-// Keys in error messages come from untrusted text: keep them short.
-std::string shorten(const std::string& text) {
-  constexpr std::size_t kLimit = 80;
-  return text.size() <= kLimit ? text : text.substr(0, kLimit) + "...";
-}
 
 // Feeds a DOM builder while watching depth and duplicate keys. nlohmann's own DOM parser keeps the
 // last of two equal keys silently, which lets two readers of one file disagree.
@@ -39,7 +36,7 @@ class StrictHandler : public nlohmann::json_sax<Json> {
   }
   bool key(string_t& name) override {
     if (!keys_.back().insert(name).second) {
-      problem_ = fmt::format("duplicate key \"{}\"", shorten(name));
+      problem_ = fmt::format("duplicate key {}", quote(name));
       return false;
     }
     return builder_.key(name);
@@ -58,8 +55,11 @@ class StrictHandler : public nlohmann::json_sax<Json> {
                    const nlohmann::detail::exception& error) override {
     // "[json.exception.parse_error.101] parse error at line 1, column 2: text" -> "text"
     std::string text = error.what();
-    if (const auto colon = text.find(": "); colon != std::string::npos) text.erase(0, colon + 2);
-    problem_ = fmt::format("at byte {}: {}", position, text);
+    const char* mark = text.find("] parse error") != std::string::npos ? ": " : "] ";
+    const std::size_t end = text.find(mark);
+    if (end != std::string::npos) text.erase(0, end + 2);
+    // The text quotes the offending token, however long.
+    problem_ = fmt::format("at byte {}: {}", position, printable(text, 200));
     return false;
   }
 
@@ -82,14 +82,27 @@ class StrictHandler : public nlohmann::json_sax<Json> {
 }  // namespace
 
 Result<Json> parse_json(std::string_view text, std::string_view what, JsonLimits limits) {
+  // nlohmann's lexer takes a NUL for the end of its input and would ignore what follows.
+  if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
+    return corrupt_data("{}: invalid JSON at byte {}: a NUL byte", what, nul + 1);
+  }
   Json root;
   StrictHandler handler(root, limits);
   try {
     if (Json::sax_parse(text.begin(), text.end(), &handler)) return root;
   } catch (const std::exception& error) {
-    return corrupt_data("{}: invalid JSON: {}", what, error.what());
+    return corrupt_data("{}: invalid JSON: {}", what, printable(error.what(), 200));
   }
   return corrupt_data("{}: invalid JSON {}", what, handler.problem());
+}
+
+Json float_json(float value) {
+  if (!std::isfinite(value)) return nullptr;
+  char text[32];
+  const auto written = std::to_chars(text, text + sizeof text, value);
+  double shortest = 0;
+  std::from_chars(text, written.ptr, shortest);
+  return shortest;
 }
 
 }  // namespace llm::core

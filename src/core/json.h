@@ -20,4 +20,8 @@ struct JsonLimits {
 /// e.g. "config.json".
 Result<Json> parse_json(std::string_view text, std::string_view what, JsonLimits limits = {});
 
+/// A float as the shortest decimal that reads back as the same float (1.3, not 1.29999995); null
+/// for NaN and infinities, which JSON lacks.
+Json float_json(float value);
+
 }  // namespace llm::core

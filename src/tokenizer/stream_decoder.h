@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "tokenizer/tokenizer.h"
@@ -16,15 +17,17 @@ class StreamDecoder {
   /// leading space of its first token belongs to the text and is kept.
   StreamDecoder(const Tokenizer& tokenizer, bool continues_text);
 
-  /// Text that became certain with this token; often empty in the middle of a character.
+  /// Text that became certain with this token; often empty in the middle of a character. Ids that
+  /// the vocabulary does not have give nothing.
   std::string push(std::int32_t id);
   /// What was still held back: an incomplete character becomes U+FFFD.
   std::string finish();
+  /// Whether text of past tokens is held back.
+  bool holding() const { return stream_->holding(); }
 
  private:
-  const Tokenizer& tokenizer_;
-  std::string pending_;
-  bool at_start_;
+  std::int32_t vocab_size_;
+  std::unique_ptr<DecodeStream> stream_;
 };
 
 }  // namespace llm::tokenizer

@@ -1,6 +1,10 @@
 // Tokenizer: text to token ids and back, for one vocabulary. Built either from Hugging Face's
 // tokenizer.json, executed as written, or from the vocabulary of a GGUF file. Immutable after
 // construction: encode and decode may be called from any thread.
+//
+// Of tokenizer.json, "truncation" and "padding" are not applied: a prompt is never cut or filled up
+// silently (Hugging Face's transformers switches both off as well unless asked). Unsupported parts,
+// unknown options and inconsistent tables are errors.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +21,12 @@ namespace llm::tokenizer {
 
 /// GGUF's token_type values (docs/gguf.md, tokenizer.ggml.token_type).
 enum class TokenType : std::uint8_t {
-  normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6,
+  normal = 1,
+  unknown = 2,
+  control = 3,
+  user_defined = 4,
+  unused = 5,
+  byte = 6,
 };
 
 /// The tokenizer.ggml.* metadata of a GGUF file, as plain data. Ids are -1 when absent.
@@ -25,9 +34,9 @@ struct GgufVocabulary {
   std::string model;  ///< "llama" (SentencePiece BPE) or "gpt2" (byte-level BPE)
   std::string pre;    ///< name of the pre-split, e.g. "llama-bpe"; empty when absent
   std::vector<std::string> tokens;
-  std::vector<float> scores;            ///< empty or one per token
+  std::vector<float> scores;              ///< empty or one per token
   std::vector<std::int32_t> token_types;  ///< empty or one per token
-  std::vector<std::string> merges;      ///< "left right"
+  std::vector<std::string> merges;        ///< "left right"
   std::int32_t bos_id = -1, eos_id = -1, unknown_id = -1, padding_id = -1;
   std::optional<bool> add_bos, add_eos, add_space_prefix;
   bool strip_after_special = false;  ///< Phi-3: special tokens swallow the whitespace after them
@@ -39,6 +48,19 @@ struct EncodeOptions {
   /// Recognise control tokens written in the text; off, their text is ordinary text (user-defined
   /// and other non-special added tokens split in any case).
   bool parse_special = true;
+};
+
+/// Decodes a sequence token by token: text comes out as soon as no later token can change it.
+/// Belongs to one thread and must not outlive its tokenizer.
+class DecodeStream {
+ public:
+  virtual ~DecodeStream() = default;
+  /// Appends to `out` what became certain with this token, which must be in range.
+  virtual void push(std::int32_t id, std::string& out) = 0;
+  /// Appends what was still held back; an incomplete character becomes U+FFFD.
+  virtual void finish(std::string& out) = 0;
+  /// Whether text of past tokens is held back.
+  virtual bool holding() const = 0;
 };
 
 class Tokenizer {
@@ -64,10 +86,15 @@ class Tokenizer {
   virtual std::int32_t vocab_size() const = 0;
   /// What the decoder strips at the very start of a text (SentencePiece: one leading space).
   virtual bool strips_leading_space() const = 0;
+  /// Its output, with finish(), is exactly what decode() gives for the same ids. `continues_text`:
+  /// the ids follow others, so nothing is stripped at the start. The default decodes the bytes of
+  /// the tokens.
+  virtual std::unique_ptr<DecodeStream> decode_stream(bool skip_special, bool continues_text) const;
 };
 
-/// `tokenizer_config_json` may be empty. A part of the pipeline that is not supported is an error
-/// that names it.
+/// `tokenizer_config_json` may be empty. Two things are taken from it, as transformers does: the
+/// tokens of "added_tokens_decoder", which replace tokens of the same text, and, when
+/// tokenizer.json has no post_processor, "add_bos_token" and "add_eos_token".
 Result<std::unique_ptr<Tokenizer>> tokenizer_from_json(std::string_view tokenizer_json,
                                                        std::string_view tokenizer_config_json);
 /// An unknown model or pre-split name is an error that names it.

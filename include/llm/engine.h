@@ -1,0 +1,146 @@
+// Engine: one loaded model that serves many generation requests at once. Requests come in from any
+// thread; one engine thread owns the model and calls the observers.
+//
+//   auto engine = llm::load_model("models/demo", {});
+//   engine.value()->submit(request, observer);
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "llm/model_info.h"
+#include "llm/sampling.h"
+#include "llm/status.h"
+
+namespace llm {
+
+/// How far loading has come; a total of 0 means not known yet.
+struct LoadProgress {
+  std::int64_t layers_loaded = 0;
+  std::int64_t layers_total = 0;
+  std::uint64_t bytes_loaded = 0;
+  std::uint64_t bytes_total = 0;
+};
+
+struct LoadOptions {
+  std::string device = "cpu";
+  /// "f32", "f16", "bf16" or "auto" (as stored). Empty: f32 for safetensors; a GGUF file keeps its
+  /// own types whatever is said here (a note is logged).
+  std::string dtype;
+  int threads = 0;           ///< 0: as many as the process may use
+  std::int64_t context = 0;  ///< positions per sequence; 0: what the model states, if memory allows
+  int max_sequences = 0;     ///< sequences that run at once; 0: chosen
+  /// Most rows of one step: the slice in which prompts are prefilled. 0: chosen.
+  std::int64_t max_batch_rows = 0;
+  std::string instruction_set;  ///< kernels to use ("ref", "avx2", ...); empty: the best there is
+  /// Called during load_model, from one thread at a time, now and then; must return quickly.
+  std::function<void(const LoadProgress&)> on_progress;
+};
+
+struct GenerationRequest {
+  std::string prompt;                       ///< text; encoded with the tokenizer's special tokens
+  std::vector<std::int32_t> prompt_tokens;  ///< used instead of `prompt` when not empty
+  /// Whether encoding `prompt` adds BOS and the like; off for a text that a chat template wrote.
+  bool add_special = true;
+  std::optional<std::int64_t> max_tokens;   ///< absent: up to the end of the context
+  SamplingParams sampling;
+  std::vector<std::string> stop;  ///< generation ends before any of these texts
+  int logprobs = 0;               ///< alternatives reported per token, 0..20
+};
+
+enum class StopReason : std::uint8_t { eos, max_tokens, stop_sequence, cancelled, error };
+
+struct TokenLogprob {
+  std::int32_t id = 0;
+  std::string bytes;  ///< what the token stands for; need not be valid UTF-8 alone
+  float logprob = 0;  ///< log-softmax of the raw logits, before any sampler
+};
+
+struct TokenEvent {
+  std::int64_t index = 0;  ///< from 0
+  std::int32_t id = 0;
+  std::string text;  ///< valid UTF-8; may be empty (part of a character, or of a stop string)
+  std::optional<TokenLogprob> logprob;  ///< of this token, when logprobs were asked for
+  std::vector<TokenLogprob> alternatives;  ///< most likely first
+};
+
+/// What a request really runs with.
+struct StartEvent {
+  std::int64_t prompt_tokens = 0;
+  std::int64_t max_tokens = 0;  ///< after clipping to the context
+  SamplingParams sampling;      ///< with the seed in use
+};
+
+struct EndEvent {
+  StopReason reason = StopReason::eos;
+  std::string stop_sequence;  ///< the one that matched, for stop_sequence
+  Status error;               ///< for StopReason::error
+  std::int64_t prompt_tokens = 0;
+  std::int64_t cached_tokens = 0;  ///< prompt tokens whose keys and values were already there
+  std::int64_t tokens_out = 0;     ///< events delivered
+  double queue_ms = 0;
+  double prefill_ms = 0;
+  double decode_ms = 0;
+};
+
+/// Receives one request's events, on the engine thread: on_start, on_token*, on_end. Must return
+/// quickly and not call back into the engine except cancel().
+class GenerationObserver {
+ public:
+  virtual ~GenerationObserver() = default;
+  virtual void on_start(const StartEvent& event) = 0;
+  virtual void on_token(const TokenEvent& event) = 0;
+  virtual void on_end(const EndEvent& event) = 0;
+};
+
+using RequestId = std::uint64_t;
+
+struct EngineStats {
+  int running = 0;  ///< sequences in the batch
+  int waiting = 0;  ///< accepted, not started
+  std::int64_t kv_pages_used = 0;
+  std::int64_t kv_pages_total = 0;
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  virtual const ModelInfo& info() const = 0;
+
+  /// Token ids of a text. `add_special`: with BOS and the like.
+  virtual Result<std::vector<std::int32_t>> tokenize(std::string_view text,
+                                                     bool add_special) const = 0;
+  virtual Result<std::string> detokenize(std::span<const std::int32_t> ids) const = 0;
+  /// The model's chat template text; empty when it has none.
+  virtual const std::string& chat_template() const = 0;
+  /// Texts of the BOS and EOS tokens for templates; empty when there is none.
+  virtual std::string bos_text() const = 0;
+  virtual std::string eos_text() const = 0;
+
+  /// Checks the request and puts it in the queue. Errors (invalid_argument: a value out of range, a
+  /// prompt that leaves no room; unavailable: stopping) are returned here, and then the observer is
+  /// never called. Otherwise on_end is called exactly once, in the end.
+  virtual Result<RequestId> submit(GenerationRequest request,
+                                   std::shared_ptr<GenerationObserver> observer) = 0;
+  /// Ends a request with StopReason::cancelled within one step; unknown or finished ids are ignored.
+  virtual void cancel(RequestId id) = 0;
+
+  /// Logits of every position of `tokens` (or of the last one only), computed in slices of `chunk`
+  /// positions (0: as large as possible) on a fresh cache. Row-major (rows, vocab_size).
+  virtual Result<std::vector<float>> logits(std::span<const std::int32_t> tokens,
+                                            std::int64_t chunk, bool all_positions) = 0;
+
+  virtual EngineStats stats() const = 0;
+};
+
+/// Loads a Hugging Face safetensors directory or a GGUF file. Errors name file and item.
+Result<std::unique_ptr<Engine>> load_model(const std::string& path, const LoadOptions& options);
+
+}  // namespace llm

@@ -1,0 +1,28 @@
+#include "cli/input.h"
+
+#include <cstdio>
+
+#include "core/error.h"
+
+namespace llm::cli {
+
+Result<std::string> read_stdin() {
+  constexpr std::size_t kMaxBytes = std::size_t{256} << 20;
+  std::string text;
+  char buffer[1 << 16];
+  while (const std::size_t count = std::fread(buffer, 1, sizeof buffer, stdin)) {
+    text.append(buffer, count);
+    if (text.size() > kMaxBytes) {
+      return core::invalid_argument("standard input is longer than {} bytes", kMaxBytes);
+    }
+  }
+  if (std::ferror(stdin) != 0) return core::io_error("standard input could not be read");
+  return text;
+}
+
+Result<std::string> text_or_stdin(const std::optional<std::string>& text) {
+  if (text) return *text;
+  return read_stdin();
+}
+
+}  // namespace llm::cli

@@ -1,0 +1,45 @@
+#include "cli/model_options.h"
+
+#include <cstdlib>
+
+namespace llm::cli {
+
+void add_model_options(CLI::App& command, ModelOptions& options) {
+  command
+      .add_option("--model", options.path,
+                  "Hugging Face directory with safetensors, or a GGUF file")
+      ->required()
+      ->type_name("PATH");
+  add_load_options(command, options.load);
+}
+
+void add_load_options(CLI::App& command, LoadOptions& load) {
+  command
+      .add_option("--dtype", load.dtype,
+                  "f32 (default), f16, bf16, or auto = as stored; GGUF keeps its own types")
+      ->type_name("TYPE");
+  command.add_option("--threads", load.threads, "Threads; 0 = all that may be used")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
+  command
+      .add_option("--context", load.context,
+                  "Longest sequence in tokens; 0 = what the model states")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
+  command.add_option("--device", load.device, "Where to run")
+      ->capture_default_str()
+      ->type_name("NAME");
+}
+
+Result<std::unique_ptr<Engine>> load_model(const ModelOptions& options) {
+  LoadOptions load = options.load;
+  load.instruction_set = instruction_set_from_environment();
+  return llm::load_model(options.path, load);
+}
+
+std::string instruction_set_from_environment() {
+  const char* name = std::getenv("LLM_ISA");
+  return name == nullptr ? "" : name;
+}
+
+}  // namespace llm::cli

@@ -1,0 +1,77 @@
+// LocalEngine: the Engine over a model in this process. One thread owns the decoder and runs
+// steps; the public calls put commands into its mailbox.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "core/thread_pool.h"
+#include "engine/model_texts.h"
+#include "engine/runner.h"
+#include "engine/scheduler.h"
+#include "formats/model_file.h"
+#include "llm/engine.h"
+#include "models/load.h"
+#include "tokenizer/tokenizer.h"
+
+namespace llm::engine {
+
+/// Everything that load_model puts together.
+struct LoadedParts {
+  std::unique_ptr<formats::ModelFile> file;
+  std::unique_ptr<core::ThreadPool> pool;
+  std::unique_ptr<tokenizer::Tokenizer> tokenizer;
+  models::LoadedModel model;
+  ModelTexts texts;
+  ModelInfo info;
+};
+
+class LocalEngine final : public Engine {
+ public:
+  explicit LocalEngine(LoadedParts parts);
+  ~LocalEngine() override;
+
+  const ModelInfo& info() const override { return parts_.info; }
+  Result<std::vector<std::int32_t>> tokenize(std::string_view text,
+                                             bool add_special) const override;
+  Result<std::string> detokenize(std::span<const std::int32_t> ids) const override;
+  const std::string& chat_template() const override { return parts_.texts.chat_template; }
+  std::string bos_text() const override { return parts_.texts.bos; }
+  std::string eos_text() const override { return parts_.texts.eos; }
+  Result<RequestId> submit(GenerationRequest request,
+                           std::shared_ptr<GenerationObserver> observer) override;
+  void cancel(RequestId id) override;
+  Result<std::vector<float>> logits(std::span<const std::int32_t> tokens, std::int64_t chunk,
+                                    bool all_positions) override;
+  EngineStats stats() const override;
+
+ private:
+  using Command = std::function<void()>;
+
+  Result<std::vector<std::int32_t>> prompt_tokens(const GenerationRequest& request) const;
+  Status check_tokens(std::span<const std::int32_t> tokens) const;
+  bool post(Command command);  // false once the engine is stopping
+  void thread_main();
+  void run_step();
+  void publish_stats();
+
+  LoadedParts parts_;
+  Scheduler scheduler_;
+  Runner runner_;
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::condition_variable wake_;
+  std::deque<Command> mailbox_;
+  bool stopping_ = false;
+  RequestId next_id_ = 1;
+  EngineStats stats_;
+
+  std::thread thread_;
+};
+
+}  // namespace llm::engine

@@ -1,0 +1,17 @@
+// Mistral: Llama with a sliding attention window on every layer where the configuration names one.
+// Jiang et al. 2023; Hugging Face MistralForCausalLM. In GGUF it is written as "llama".
+#include "models/arch/specs.h"
+
+namespace llm::models::arch {
+
+extern constexpr ArchSpec kMistral{
+    .family = "mistral",
+    .model_type = "mistral",
+    .hf_class = "MistralForCausalLM",
+    .gguf_architecture = "",
+    .defaults = {.n_kv_heads = 8, .max_positions = 131072, .sliding_window = 4096},
+    .sliding_window_key = "sliding_window",
+    .optional_attention_bias = false,
+    .optional_mlp_bias = false};
+
+}  // namespace llm::models::arch

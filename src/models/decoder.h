@@ -1,0 +1,82 @@
+// Decoder: the transformer itself: embedding, a loop over layers, final norm, output head. Knows no
+// architecture by name; layers are built from a spec by load_model_file(). Owns weights, cache and
+// work space; nothing is allocated in a step. One thread calls it at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/tensor_view.h"
+#include "models/blocks/attention_gqa.h"
+#include "models/blocks/ffn_dense.h"
+#include "models/blocks/norm.h"
+#include "models/kv_cache.h"
+#include "models/step.h"
+
+namespace llm::models {
+
+struct Layer {
+  Norm attention_norm;
+  AttentionGqa attention;
+  Norm ffn_norm;
+  FfnDense ffn;
+};
+
+/// Token embedding, read row by row from the tensor as stored, rounded to the model's dtype.
+struct Embedding {
+  core::TensorView table;  // (vocab_size, hidden_size)
+  DType rounded_to = DType::f32;
+
+  void lookup(std::int32_t token, float* row) const;
+};
+
+/// The prepared weights of a model.
+struct Network {
+  Embedding embedding;
+  std::vector<Layer> layers;
+  Norm final_norm;
+  LinearGroup lm_head;  // hidden_size -> vocab_size
+
+  std::size_t bytes() const;
+};
+
+class Decoder {
+ public:
+  /// `compute.thread_scratch` is allocated here. The cache must fit the network.
+  static Result<std::unique_ptr<Decoder>> create(Network network, Rope rope, KvCache cache,
+                                                 StepSizes sizes, const kernels::Ops& ops,
+                                                 core::ThreadPool& pool);
+
+  std::int64_t max_rows() const { return step_.sizes().max_rows; }
+  std::int64_t max_logit_rows() const { return step_.sizes().max_logit_rows; }
+
+  /// Runs a batch of 1..max_rows() rows: fills the cache and prepares the rows that want logits.
+  void forward(const Batch& batch);
+  /// Rows of the last batch that wanted logits.
+  std::int64_t wanted_rows() const { return wanted_rows_; }
+  /// Logits of wanted rows [first, first + count), count <= max_logit_rows(); (count, vocab_size),
+  /// valid until the next call.
+  std::span<const float> logits(std::int64_t first, std::int64_t count);
+
+  KvCache& cache() { return cache_; }
+  const Rope& rope() const { return rope_; }
+  std::size_t weight_bytes() const { return network_.bytes(); }
+  std::size_t scratch_bytes() const { return step_.bytes() + scratch_.size(); }
+
+ private:
+  Decoder(Network network, Rope rope, KvCache cache, Step step, core::AlignedBuffer scratch,
+          Compute compute);
+  void embed();
+  void gather_wanted();
+
+  Network network_;
+  Rope rope_;
+  KvCache cache_;
+  Step step_;
+  core::AlignedBuffer scratch_;
+  Compute compute_;
+  std::int64_t wanted_rows_ = 0;
+};
+
+}  // namespace llm::models

@@ -1,0 +1,87 @@
+#include "models/linear.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+
+namespace llm::models {
+namespace {
+
+// Rows per slice of element-wise work: enough to be worth a hand-over, few enough to balance.
+constexpr std::int64_t kRowSlice = 8;
+
+}  // namespace
+
+void Compute::for_rows(std::int64_t rows,
+                       core::FunctionRef<void(std::int64_t, std::int64_t)> body) const {
+  const std::int64_t slices = (rows + kRowSlice - 1) / kRowSlice;
+  pool->parallel_for(slices, [&](std::int64_t slice, int) {
+    body(slice * kRowSlice, std::min(rows, (slice + 1) * kRowSlice));
+  });
+}
+
+void MatmulInput::set(const float* x, std::int64_t rows, std::int64_t cols) {
+  x_ = x;
+  rows_ = rows;
+  cols_ = cols;
+  ready_.fill(false);
+}
+
+const std::byte* MatmulInput::as(kernels::InputFormat format, const Compute& compute) {
+  const auto index = static_cast<std::size_t>(format);
+  const std::size_t row = compute.ops->input_row_bytes(format, cols_);
+  if (format == kernels::InputFormat::f32 &&
+      row == static_cast<std::size_t>(cols_) * sizeof(float)) {
+    return reinterpret_cast<const std::byte*>(x_);
+  }
+  std::byte* out = buffers_[index];
+  if (!ready_[index]) {
+    compute.for_rows(rows_, [&](std::int64_t begin, std::int64_t end) {
+      compute.ops->prepare_input(format, x_, cols_, cols_, begin, end, out);
+    });
+    ready_[index] = true;
+  }
+  return out;
+}
+
+void LinearGroup::apply(MatmulInput& input, float* y, std::int64_t y_stride, bool accumulate,
+                        const Compute& compute) const {
+  // At most q, k, v or gate, up: a fixed array keeps the step free of allocation.
+  constexpr std::size_t kMaxMembers = 8;
+  std::array<kernels::MatmulArgs, kMaxMembers> args;
+  std::array<std::int64_t, kMaxMembers + 1> first_piece{};
+  LLM_CHECK(members_.size() <= kMaxMembers);
+  std::int64_t column = 0;
+  for (std::size_t m = 0; m < members_.size(); ++m) {
+    const Linear& member = members_[m];
+    args[m] = {.w = &member.matrix,
+               .x = input.as(member.matrix.input, compute),
+               .tokens = input.rows(),
+               .y = y + column,
+               .y_stride = y_stride,
+               .bias = member.bias.empty() ? nullptr : member.bias.data(),
+               .accumulate = accumulate};
+    column += member.matrix.rows;
+    first_piece[m + 1] = first_piece[m] + member.matrix.panels();
+  }
+  compute.pool->parallel_for(first_piece[members_.size()], [&](std::int64_t piece, int thread) {
+    std::size_t m = 0;
+    while (piece >= first_piece[m + 1]) ++m;
+    const std::int64_t panel = piece - first_piece[m];
+    compute.ops->matmul(args[m], panel, panel + 1, compute.scratch(thread));
+  });
+}
+
+std::int64_t LinearGroup::outputs() const {
+  std::int64_t sum = 0;
+  for (const Linear& member : members_) sum += member.matrix.rows;
+  return sum;
+}
+
+std::size_t LinearGroup::bytes() const {
+  std::size_t sum = 0;
+  for (const Linear& member : members_) sum += member.bytes();
+  return sum;
+}
+
+}  // namespace llm::models

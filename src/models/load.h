@@ -1,0 +1,63 @@
+// load_decoder: from an opened model file to a Decoder that runs: reads the configuration, decides
+// types, plans memory, prepares weights.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/thread_pool.h"
+#include "formats/model_file.h"
+#include "kernels/kernels.h"
+#include "llm/engine.h"
+#include "llm/model_info.h"
+#include "models/config.h"
+#include "models/decoder.h"
+
+namespace llm::models {
+
+struct DecoderOptions {
+  /// "", "auto", "f32", "f16", "bf16"; see resolve_dtypes().
+  std::string dtype;
+  std::int64_t context = 0;         ///< positions per sequence; 0: the model's
+  int max_sequences = 0;            ///< 0: chosen
+  std::int64_t max_batch_rows = 0;  ///< 0: chosen
+  /// Called after each layer, on the calling thread; may be empty.
+  std::function<void(const LoadProgress&)> on_progress;
+};
+
+/// Types of a model in memory.
+struct ModelTypes {
+  std::optional<DType> weights;  ///< matrices are converted to it; absent: kept as stored
+  DType reported = DType::f32;   ///< ModelCapabilities::dtype
+  DType kv = DType::f32;
+  std::vector<DType> supported;
+  bool quantized = false;
+};
+
+/// What `dtype` means for this file. safetensors: f32 unless named, "auto" = as stored. GGUF: its
+/// own types always (a dtype given is noted in the log). Unknown names: "Unsupported dtype: X".
+Result<ModelTypes> resolve_types(const formats::ModelFile& file, const std::string& dtype);
+
+struct LoadedModel {
+  ModelConfig config;
+  ModelTypes types;
+  std::int64_t context = 0;  ///< positions per sequence
+  int max_sequences = 0;
+  std::uint64_t parameters = 0;
+  MemoryPlan memory;
+  std::unique_ptr<Decoder> decoder;  ///< null in a plan
+};
+
+/// `file`, `ops` and `pool` must outlive the result: embedding rows are read from the mapped file.
+Result<LoadedModel> load_decoder(const formats::ModelFile& file, const DecoderOptions& options,
+                                 const kernels::Ops& ops, core::ThreadPool& pool);
+
+/// What load_decoder would give now, without a decoder: the same checks of every tensor and the
+/// same memory plan to the byte, but no weight is read and no memory becomes resident.
+Result<LoadedModel> plan_decoder(const formats::ModelFile& file, const DecoderOptions& options,
+                                 const kernels::Ops& ops, core::ThreadPool& pool);
+
+}  // namespace llm::models

@@ -1,0 +1,71 @@
+// Step: what every block sees while one batch runs through the layers: the batch, the rotations of
+// its rows, and the work space, allocated once for the largest batch.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "core/aligned_buffer.h"
+#include "models/batch.h"
+#include "models/linear.h"
+#include "models/rope.h"
+
+namespace llm::models {
+
+struct StepSizes {
+  std::int64_t max_rows = 0;
+  std::int64_t max_logit_rows = 0;  ///< rows of logits computed at a time
+  std::int64_t hidden_size = 0;
+  std::int64_t attention_inputs = 0;   ///< outputs of q, k and v together
+  std::int64_t attention_outputs = 0;  ///< inputs of the output projection
+  std::int64_t ffn_size = 0;
+  std::int64_t vocab_size = 0;
+};
+
+/// Consecutive rows of one sequence that attention handles together.
+struct AttentionRun {
+  std::int64_t begin = 0;
+  std::int64_t count = 0;
+};
+
+class Step {
+ public:
+  static Result<Step> create(const StepSizes& sizes, const Rope& rope, const Compute& compute);
+
+  /// Takes over a batch: computes rotations and attention runs.
+  void begin(const Batch& batch, const Rope& rope, const Compute& compute);
+
+  std::int64_t rows() const { return static_cast<std::int64_t>(batch_.rows.size()); }
+  const Batch& batch() const { return batch_; }
+  const std::vector<AttentionRun>& runs() const { return runs_; }
+  const float* cos(std::int64_t row) const { return cos_ + row * pairs_; }
+  const float* sin(std::int64_t row) const { return sin_ + row * pairs_; }
+  int rotary_dim() const { return 2 * pairs_; }
+  std::size_t bytes() const { return bytes_; }
+  const StepSizes& sizes() const { return sizes_; }
+
+  // Work space, shapes with (rows) = up to max_rows.
+  float* x = nullptr;        // (rows, hidden_size), the residual stream
+  float* normed = nullptr;   // (rows, hidden_size)
+  float* qkv = nullptr;      // (rows, attention_inputs)
+  float* mixed = nullptr;    // (rows, attention_outputs)
+  float* gate_up = nullptr;  // (rows, 2 * ffn_size)
+  float* gated = nullptr;    // (rows, ffn_size)
+  float* wanted = nullptr;   // (rows, hidden_size), normed rows whose logits are wanted
+  float* logits = nullptr;   // (max_logit_rows, vocab_size)
+  MatmulInput input{{}};
+  std::vector<kernels::AttentionRow> attention_rows;  // (rows)
+
+ private:
+  StepSizes sizes_;
+  Batch batch_;
+  int pairs_ = 0;
+  float* cos_ = nullptr;  // (rows, pairs)
+  float* sin_ = nullptr;
+  std::vector<AttentionRun> runs_;
+  std::vector<core::AlignedBuffer> storage_;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace llm::models

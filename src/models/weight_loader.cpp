@@ -1,0 +1,233 @@
+#include "models/weight_loader.h"
+
+#include <atomic>
+#include <cmath>
+#include <cstring>
+
+#include "core/check.h"
+#include "core/error.h"
+#include "quant/quant.h"
+
+namespace llm::models {
+namespace {
+
+// Row of the file that holds output row `row` of a matrix whose heads are interleaved: within a
+// head of d rows, stored row 2i + j is row j * d/2 + i in the order of halves.
+std::int64_t stored_row(std::int64_t row, std::int64_t head_dim) {
+  if (head_dim == 0) return row;
+  const std::int64_t within = row % head_dim;
+  const std::int64_t half = head_dim / 2;
+  return row - within + 2 * (within % half) + within / half;
+}
+
+bool all_finite(const float* values, std::int64_t count) {
+  bool finite = true;
+  for (std::int64_t i = 0; i < count; ++i) finite &= std::isfinite(values[i]);
+  return finite;
+}
+
+// True when no element of a stored float row has the exponent of infinities and NaNs.
+bool stored_row_finite(DType dtype, const std::byte* row, std::int64_t cols) {
+  const auto sixteen_bit = [&](std::uint16_t exponent) {
+    bool finite = true;
+    for (std::int64_t c = 0; c < cols; ++c) {
+      std::uint16_t bits = 0;
+      std::memcpy(&bits, row + 2 * c, sizeof bits);
+      finite &= (bits & exponent) != exponent;
+    }
+    return finite;
+  };
+  if (dtype == DType::f16) return sixteen_bit(0x7c00);
+  if (dtype == DType::bf16) return sixteen_bit(0x7f80);
+  if (dtype != DType::f32) return true;  // block types: checked where they are used
+  bool finite = true;
+  for (std::int64_t c = 0; c < cols; ++c) {
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, row + 4 * c, sizeof bits);
+    finite &= (bits & 0x7f800000u) != 0x7f800000u;
+  }
+  return finite;
+}
+
+std::string bias_name(std::string_view weight) {
+  std::string name(weight);
+  constexpr std::string_view kSuffix = ".weight";
+  LLM_CHECK(name.size() > kSuffix.size() && name.ends_with(kSuffix));
+  name.replace(name.size() - kSuffix.size(), kSuffix.size(), ".bias");
+  return name;
+}
+
+}  // namespace
+
+WeightLoader::WeightLoader(const formats::ModelFile& file, std::optional<DType> target,
+                           const kernels::Ops& ops, core::ThreadPool& pool, LoadMode mode)
+    : file_(file),
+      target_(target),
+      ops_(ops),
+      pool_(pool),
+      mode_(mode),
+      claimed_(file.tensors().size(), false) {}
+
+std::string WeightLoader::where(std::string_view tensor) const {
+  return fmt::format("{}: tensor {}", file_.path().string(), tensor);
+}
+
+Result<const formats::TensorEntry*> WeightLoader::claim(std::string_view name,
+                                                        const core::Shape& shape) {
+  const formats::TensorEntry* entry = file_.find(name);
+  if (entry == nullptr) {
+    return core::corrupt_data("{} is missing, expected shape {}", where(name), shape.to_string());
+  }
+  if (!(entry->view.shape == shape)) {
+    return core::corrupt_data("{}: expected shape {}, found {}", where(name), shape.to_string(),
+                              entry->view.shape.to_string());
+  }
+  if (!quant::can_decode(entry->view.dtype)) {
+    return core::unsupported("{}: weights of type {} are not supported", where(name),
+                             to_string(entry->view.dtype));
+  }
+  const auto index = static_cast<std::size_t>(entry - file_.tensors().data());
+  if (!claimed_[index]) claimed_bytes_ += entry->view.bytes;
+  claimed_[index] = true;
+  return entry;
+}
+
+void WeightLoader::ignore(std::string_view name) {
+  if (const formats::TensorEntry* entry = file_.find(name)) {
+    claimed_[static_cast<std::size_t>(entry - file_.tensors().data())] = true;
+  }
+}
+
+Result<std::vector<float>> WeightLoader::vector(std::string_view name, std::int64_t size) {
+  LLM_ASSIGN_OR_RETURN(const formats::TensorEntry* entry, claim(name, {size}));
+  std::vector<float> values(static_cast<std::size_t>(size));
+  if (is_block_quantized(entry->view.dtype)) {
+    return core::unsupported("{}: expected a float type, found {}", where(name),
+                             to_string(entry->view.dtype));
+  }
+  quant::decode_row(entry->view.dtype, entry->view.data, values.data(), size);
+  if (!all_finite(values.data(), size)) {
+    return core::corrupt_data("{}: expected finite numbers, found NaN or infinity", where(name));
+  }
+  parameters_ += static_cast<std::uint64_t>(size);
+  return values;
+}
+
+Result<std::vector<float>> WeightLoader::bias(const LinearPart& part) {
+  const std::string name = bias_name(part.name);
+  const bool present = file_.find(name) != nullptr;
+  if (part.bias == BiasRule::none || (part.bias == BiasRule::optional && !present)) {
+    return std::vector<float>();
+  }
+  LLM_ASSIGN_OR_RETURN(const std::vector<float> stored, vector(name, part.rows));
+  std::vector<float> ordered(stored.size());
+  for (std::int64_t row = 0; row < part.rows; ++row) {
+    ordered[static_cast<std::size_t>(row)] =
+        stored[static_cast<std::size_t>(stored_row(row, part.interleaved_head_dim))];
+  }
+  return ordered;
+}
+
+Result<Linear> WeightLoader::linear(const LinearPart& part, std::int64_t cols) {
+  LLM_ASSIGN_OR_RETURN(const formats::TensorEntry* entry, claim(part.name, {part.rows, cols}));
+  const DType dtype = target_.value_or(entry->view.dtype);
+  Linear linear;
+  linear.matrix = {.dtype = dtype,
+                   .input = ops_.input_format(dtype),
+                   .rows = part.rows,
+                   .cols = cols,
+                   .panel_rows = ops_.panel_rows(dtype),
+                   .panel_bytes = ops_.panel_bytes(dtype, cols),
+                   .data = nullptr};
+  const std::size_t bytes =
+      static_cast<std::size_t>(linear.matrix.panels()) * linear.matrix.panel_bytes;
+  LLM_ASSIGN_OR_RETURN(linear.storage, core::AlignedBuffer::allocate(bytes, "weights"));
+  linear.matrix.data = linear.storage.data();
+  if (mode_ == LoadMode::read) {
+    LLM_RETURN_IF_ERROR(pack(*entry, part, dtype, linear));
+  }
+  LLM_ASSIGN_OR_RETURN(linear.bias, bias(part));
+  parameters_ += static_cast<std::uint64_t>(part.rows) * static_cast<std::uint64_t>(cols);
+  return linear;
+}
+
+Status WeightLoader::pack(const formats::TensorEntry& entry, const LinearPart& part, DType dtype,
+                          Linear& linear) const {
+  const core::TensorView& view = entry.view;
+  const kernels::PackedMatrix& matrix = linear.matrix;
+  const auto cols = static_cast<std::size_t>(matrix.cols);
+  const std::size_t stored_bytes = row_bytes(view.dtype, cols);
+  const std::size_t target_bytes = row_bytes(dtype, cols);
+  const bool convert = view.dtype != dtype;
+  const auto panel_rows = static_cast<std::size_t>(matrix.panel_rows);
+
+  // Per thread: one panel's rows in the target type, and one row in f32 on the way there.
+  const auto threads = static_cast<std::size_t>(pool_.size());
+  std::vector<std::vector<std::byte>> converted(threads);
+  std::vector<std::vector<float>> decoded(threads);
+  std::vector<std::vector<const std::byte*>> rows(threads);
+  for (std::size_t t = 0; t < threads; ++t) {
+    rows[t].resize(panel_rows);
+    if (convert) {
+      converted[t].resize(panel_rows * target_bytes);
+      decoded[t].resize(cols);
+    }
+  }
+  std::atomic<std::int64_t> bad_row{-1};
+  pool_.parallel_for(matrix.panels(), [&](std::int64_t panel, int thread) {
+    const auto t = static_cast<std::size_t>(thread);
+    for (std::size_t r = 0; r < panel_rows; ++r) {
+      const std::int64_t row = panel * matrix.panel_rows + static_cast<std::int64_t>(r);
+      if (row >= matrix.rows) {
+        rows[t][r] = nullptr;
+        continue;
+      }
+      const std::int64_t source = stored_row(row, part.interleaved_head_dim);
+      const std::byte* stored = view.data + static_cast<std::size_t>(source) * stored_bytes;
+      if (!stored_row_finite(view.dtype, stored, matrix.cols)) bad_row.store(source);
+      rows[t][r] = stored;
+      if (convert) {
+        std::byte* target = converted[t].data() + r * target_bytes;
+        quant::decode_row(view.dtype, stored, decoded[t].data(), matrix.cols);
+        quant::encode_row(dtype, decoded[t].data(), target, matrix.cols);
+        rows[t][r] = target;
+      }
+    }
+    ops_.pack_panel(dtype, matrix.cols, rows[t].data(),
+                    linear.storage.data() + static_cast<std::size_t>(panel) * matrix.panel_bytes);
+  });
+  if (bad_row.load() >= 0) {
+    return core::corrupt_data("{}: row {}: expected finite numbers, found NaN or infinity",
+                              where(entry.name), bad_row.load());
+  }
+  file_.files()[entry.file].release_pages({view.data, view.bytes});
+  return {};
+}
+
+Result<LinearGroup> WeightLoader::group(const std::vector<LinearPart>& parts, std::int64_t cols) {
+  std::vector<Linear> members;
+  members.reserve(parts.size());
+  for (const LinearPart& part : parts) {
+    LLM_ASSIGN_OR_RETURN(Linear member, linear(part, cols));
+    members.push_back(std::move(member));
+  }
+  return LinearGroup(std::move(members));
+}
+
+Status WeightLoader::finish(std::span<const std::string_view> ignored_suffixes) const {
+  for (std::size_t i = 0; i < claimed_.size(); ++i) {
+    const std::string& name = file_.tensors()[i].name;
+    if (claimed_[i]) continue;
+    bool ignored = false;
+    for (const std::string_view suffix : ignored_suffixes) ignored |= name.ends_with(suffix);
+    if (!ignored) {
+      return core::corrupt_data(
+          "{}: unexpected tensor, shape {}: this architecture has no place "
+          "for it",
+          where(name), file_.tensors()[i].view.shape.to_string());
+    }
+  }
+  return {};
+}
+
+}  // namespace llm::models

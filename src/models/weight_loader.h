@@ -1,0 +1,74 @@
+// WeightLoader: takes tensors out of a ModelFile, checks them against what the model expects, and
+// prepares them for a backend. Every tensor of the file must be claimed or be on the ignore list: a
+// missing, misshapen or unclaimed tensor is an error that names it. One thread; packing is spread
+// over the pool.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/thread_pool.h"
+#include "formats/model_file.h"
+#include "kernels/kernels.h"
+#include "models/linear.h"
+
+namespace llm::models {
+
+/// plan: everything is checked and sized, but the matrices are not filled.
+enum class LoadMode : std::uint8_t { read, plan };
+
+enum class BiasRule : std::uint8_t { none, optional, required };
+
+/// One matrix of a LinearGroup as it stands in the file.
+struct LinearPart {
+  std::string name;  ///< of the weight; the bias has ".bias" for ".weight"
+  std::int64_t rows = 0;
+  BiasRule bias = BiasRule::none;
+  /// > 0: rows come in heads of this many, stored for interleaved rotary pairs (2i, 2i+1); they are
+  /// put in the order of halves (i, i + d/2) here.
+  std::int64_t interleaved_head_dim = 0;
+};
+
+class WeightLoader {
+ public:
+  /// `target`: type that matrices are converted to; absent: each keeps the type it is stored in.
+  /// All references must outlive the loader.
+  WeightLoader(const formats::ModelFile& file, std::optional<DType> target, const kernels::Ops& ops,
+               core::ThreadPool& pool, LoadMode mode = LoadMode::read);
+
+  /// The tensor of that name, which must exist with that shape and hold numbers.
+  Result<const formats::TensorEntry*> claim(std::string_view name, const core::Shape& shape);
+  /// Marks a tensor as accounted for, if it exists.
+  void ignore(std::string_view name);
+
+  /// A vector of `size` values (norm weights, biases) as f32.
+  Result<std::vector<float>> vector(std::string_view name, std::int64_t size);
+  Result<Linear> linear(const LinearPart& part, std::int64_t cols);
+  Result<LinearGroup> group(const std::vector<LinearPart>& parts, std::int64_t cols);
+
+  /// ok when every tensor was claimed, ignored, or has one of these endings.
+  Status finish(std::span<const std::string_view> ignored_suffixes) const;
+
+  std::uint64_t parameters() const { return parameters_; }
+  /// Stored bytes of the tensors claimed so far.
+  std::uint64_t claimed_bytes() const { return claimed_bytes_; }
+
+ private:
+  Status pack(const formats::TensorEntry& entry, const LinearPart& part, DType dtype,
+              Linear& linear) const;
+  Result<std::vector<float>> bias(const LinearPart& part);
+  std::string where(std::string_view tensor) const;
+
+  const formats::ModelFile& file_;
+  std::optional<DType> target_;
+  const kernels::Ops& ops_;
+  core::ThreadPool& pool_;
+  LoadMode mode_;
+  std::vector<bool> claimed_;
+  std::uint64_t parameters_ = 0;
+  std::uint64_t claimed_bytes_ = 0;
+};
+
+}  // namespace llm::models

@@ -1,0 +1,175 @@
+#include "tokenizer/bpe_model.h"
+
+#include <bit>
+
+#include "core/error.h"
+#include "tokenizer/byte_level.h"
+#include "tokenizer/hash.h"
+#include "tokenizer/utf8.h"
+
+namespace llm::tokenizer {
+namespace {
+
+std::uint64_t pair_key(std::int32_t left, std::int32_t right) {
+  return std::uint64_t{static_cast<std::uint32_t>(left)} << 32 | static_cast<std::uint32_t>(right);
+}
+
+std::uint64_t pair_hash(std::uint64_t pair) { return mix_bits(pair, 0x9E3779B97F4A7C15u); }
+
+}  // namespace
+
+Result<std::unique_ptr<BpeModel>> BpeModel::build(const TokenTable& vocabulary,
+                                                  const std::vector<MergeTexts>& merges,
+                                                  BpeOptions options, std::string_view what) {
+  std::unique_ptr<BpeModel> model(new BpeModel(vocabulary, std::move(options)));
+  LLM_RETURN_IF_ERROR(model->add_merges(merges, what));
+  LLM_RETURN_IF_ERROR(model->set_symbols(what));
+  model->start(vocabulary.size(), model->may_break_at_space(merges));
+  return model;
+}
+
+Status BpeModel::add_merges(const std::vector<MergeTexts>& merges, std::string_view what) {
+  slots_.resize(std::bit_ceil(merges.size() * 2 + 1));
+  const std::size_t mask = slots_.size() - 1;
+  std::string merged;
+  for (std::size_t rank = 0; rank < merges.size(); ++rank) {
+    const auto& [left, right] = merges[rank];
+    merged.assign(left).append(right);
+    const std::int32_t left_id = vocabulary_.find(left);
+    const std::int32_t right_id = vocabulary_.find(right);
+    const std::int32_t id = vocabulary_.find(merged);
+    if (left_id < 0 || right_id < 0 || id < 0) {
+      return core::corrupt_data(
+          "{}: merges[{}] (\"{}\" and \"{}\"): \"{}\" is not in the vocabulary", what, rank, left,
+          right,
+          left_id < 0    ? left
+          : right_id < 0 ? right
+                         : std::string_view(merged));
+    }
+    const std::uint64_t pair = pair_key(left_id, right_id);
+    std::size_t place = pair_hash(pair) & mask;
+    while (slots_[place].merge.id >= 0 && slots_[place].pair != pair) place = (place + 1) & mask;
+    slots_[place] = {pair, {static_cast<std::uint32_t>(rank), id}};
+  }
+  return Status();
+}
+
+Status BpeModel::set_symbols(std::string_view what) {
+  bool every_byte = options_.byte_words;
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    byte_symbols_[byte] = vocabulary_.find(to_utf8(byte_to_char(static_cast<std::uint8_t>(byte))));
+    fallback_[byte] = vocabulary_.find(fmt::format("<0x{:02X}>", byte));
+    every_byte = every_byte && byte_symbols_[byte] >= 0;
+    if (byte < 128) ascii_symbols_[byte] = vocabulary_.find(to_utf8(byte));
+  }
+  if (options_.unknown_token) {
+    unknown_id_ = vocabulary_.find(*options_.unknown_token);
+    // A vocabulary with a token for every byte never needs it.
+    if (unknown_id_ < 0 && !every_byte) {
+      return core::corrupt_data("{}: unk_token \"{}\" is not in the vocabulary", what,
+                                *options_.unknown_token);
+    }
+  }
+  if (!options_.byte_words) return Status();
+  std::vector<std::pair<std::string, std::int32_t>> bytes;
+  for (std::int32_t id = 0; id < vocabulary_.size(); ++id) {
+    if (auto one = alphabet_to_bytes(vocabulary_.text(id)); one && !one->empty()) {
+      bytes.emplace_back(std::move(*one), id);
+    }
+  }
+  std::vector<TokenTable::Entry> entries;
+  entries.reserve(bytes.size());
+  for (const auto& [text, id] : bytes) entries.push_back({text, id});
+  LLM_ASSIGN_OR_RETURN(by_bytes_, TokenTable::build(entries, what));
+  return Status();
+}
+
+// Without a pre-split, a word is a whole text; cutting it before spaces keeps the work local. That
+// changes nothing when no merge reaches across and the space itself is a token (an unknown
+// character would be held back until the next known one).
+bool BpeModel::may_break_at_space(const std::vector<MergeTexts>& merges) const {
+  if (options_.byte_words || vocabulary_.find(kSpaceMark) < 0) return false;
+  for (const auto& [left, right] : merges) {
+    if (right.starts_with(kSpaceMark) && !left.ends_with(kSpaceMark)) return false;
+  }
+  return true;
+}
+
+std::int32_t BpeModel::whole_word(std::string_view word) const {
+  return by_bytes_ ? by_bytes_->find(word) : vocabulary_.find(word);
+}
+
+Merge BpeModel::find_merge(std::int32_t left, std::int32_t right) const {
+  const std::uint64_t pair = pair_key(left, right);
+  const std::size_t mask = slots_.size() - 1;
+  std::size_t place = pair_hash(pair) & mask;
+  for (; slots_[place].merge.id >= 0; place = (place + 1) & mask) {
+    if (slots_[place].pair == pair) return slots_[place].merge;
+  }
+  return {};
+}
+
+void BpeModel::merge_word(std::string_view word, MergeScratch& scratch,
+                          std::vector<std::int32_t>& ids) const {
+  std::vector<Symbol>& symbols = scratch.symbols;
+  symbols.clear();
+  Symbol unknown{0, 0, -1};  // not yet added: more may be fused into it
+  const auto flush_unknown = [&] {
+    if (unknown.bytes > 0) symbols.push_back(unknown);
+    unknown.bytes = 0;
+  };
+  const auto add = [&](std::int32_t id, std::size_t begin, std::size_t bytes) {
+    symbols.push_back({static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(bytes), id});
+  };
+  // A character without a token of its own. Byte tokens do not end a row of unknown characters;
+  // that order is part of the format's behaviour.
+  const auto add_missing = [&](std::string_view spelling, std::size_t begin, std::size_t bytes) {
+    if (options_.byte_fallback) {
+      bool complete = true;
+      for (const char c : spelling)
+        complete = complete && fallback_[static_cast<std::uint8_t>(c)] >= 0;
+      if (complete) {
+        for (const char c : spelling) add(fallback_[static_cast<std::uint8_t>(c)], begin, 1);
+        return;
+      }
+    }
+    if (unknown_id_ < 0) return;
+    if (!options_.fuse_unknown) flush_unknown();
+    if (unknown.bytes == 0) unknown = {static_cast<std::uint32_t>(begin), 0, unknown_id_};
+    unknown.bytes += static_cast<std::uint32_t>(bytes);
+  };
+
+  if (options_.byte_words) {
+    for (std::size_t at = 0; at < word.size(); ++at) {
+      const auto byte = static_cast<std::uint8_t>(word[at]);
+      if (const std::int32_t id = byte_symbols_[byte]; id >= 0) {
+        flush_unknown();
+        add(id, at, 1);
+      } else {
+        add_missing(to_utf8(byte_to_char(byte)), at, 1);
+      }
+    }
+  } else {
+    for (std::size_t at = 0; at < word.size();) {
+      const std::size_t length = utf8_length(word[at]);
+      const std::string_view spelling = word.substr(at, length);
+      const std::int32_t id = length == 1 ? ascii_symbols_[static_cast<std::uint8_t>(word[at])]
+                                          : vocabulary_.find(spelling);
+      if (id >= 0) {
+        flush_unknown();
+        add(id, at, length);
+      } else {
+        add_missing(spelling, at, length);
+      }
+      at += length;
+    }
+  }
+  flush_unknown();
+
+  merge_symbols(scratch, [this](const Symbol& left, const Symbol& right) {
+    return find_merge(left.id, right.id);
+  });
+  for (const Symbol& one : symbols) ids.push_back(one.id);
+}
+
+}  // namespace llm::tokenizer

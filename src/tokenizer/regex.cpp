@@ -1,0 +1,138 @@
+#include "tokenizer/regex.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include <array>
+#include <string>
+
+#include "core/error.h"
+#include "tokenizer/regex_dialect.h"
+#include "tokenizer/utf8.h"
+
+namespace llm::tokenizer {
+namespace {
+
+constexpr std::size_t kMaxPatternBytes = 64 * 1024;
+// Steps of one search. A pre-tokenizer takes a handful per character; what needs more than this is
+// an expression with catastrophic backtracking.
+constexpr std::uint32_t kMatchLimit = 50'000'000;
+constexpr std::uint32_t kHeapLimitKib = 64 * 1024;
+
+std::string pcre2_message(int code) {
+  std::array<PCRE2_UCHAR, 256> text{};
+  if (pcre2_get_error_message(code, text.data(), text.size()) < 0) return "unknown error";
+  return reinterpret_cast<const char*>(text.data());
+}
+
+struct CompileContextDeleter {
+  void operator()(pcre2_compile_context* context) const { pcre2_compile_context_free(context); }
+};
+
+}  // namespace
+
+struct MatchBuffer::State {
+  pcre2_match_data* data = pcre2_match_data_create(1, nullptr);
+  pcre2_match_context* context = pcre2_match_context_create(nullptr);
+
+  State() {
+    if (context == nullptr) return;
+    pcre2_set_match_limit(context, kMatchLimit);
+    pcre2_set_heap_limit(context, kHeapLimitKib);
+  }
+  ~State() {
+    pcre2_match_data_free(data);
+    pcre2_match_context_free(context);
+  }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+};
+
+struct Regex::Program {
+  pcre2_code* code = nullptr;
+  bool jit = false;
+
+  explicit Program(pcre2_code* compiled) : code(compiled) {}
+  ~Program() { pcre2_code_free(code); }
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+};
+
+MatchBuffer::MatchBuffer() : state_(std::make_unique<State>()) {}
+MatchBuffer::~MatchBuffer() = default;
+
+Regex::Regex(std::unique_ptr<Program> program) : program_(std::move(program)) {}
+Regex::Regex(Regex&&) noexcept = default;
+Regex& Regex::operator=(Regex&&) noexcept = default;
+Regex::~Regex() = default;
+
+Result<Regex> Regex::compile(std::string_view pattern) {
+  LLM_ASSIGN_OR_RETURN(const std::string translated, oniguruma_to_pcre2(pattern));
+  return compile_pcre2(translated, PCRE2_UCP | PCRE2_MULTILINE);
+}
+
+Result<Regex> Regex::compile_literal(std::string_view text) {
+  return compile_pcre2(text, PCRE2_LITERAL);
+}
+
+Result<Regex> Regex::compile_pcre2(std::string_view pattern, std::uint32_t options) {
+  if (pattern.size() > kMaxPatternBytes) {
+    return core::unsupported("a regular expression of {} bytes; at most {} are supported",
+                             pattern.size(), kMaxPatternBytes);
+  }
+  const std::unique_ptr<pcre2_compile_context, CompileContextDeleter> context(
+      pcre2_compile_context_create(nullptr));
+  if (context == nullptr) return core::resource_exhausted("no memory for a regular expression");
+  pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
+  int error = 0;
+  PCRE2_SIZE where = 0;
+  pcre2_code* code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                    options | PCRE2_UTF | PCRE2_NO_UTF_CHECK, &error, &where, context.get());
+  if (code == nullptr) {
+    return core::unsupported("the regular expression cannot be compiled: {}", pcre2_message(error));
+  }
+  auto program = std::make_unique<Program>(code);
+  // Where the system forbids generated code, the interpreter does the work.
+  program->jit = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
+  return Regex(std::move(program));
+}
+
+Result<bool> MatchIterator::next() {
+  MatchBuffer::State& state = *buffer_.state_;
+  if (state.data == nullptr || state.context == nullptr) {
+    return core::resource_exhausted("no memory for a search with a regular expression");
+  }
+  const Regex::Program& program = *regex_.program_;
+  const auto subject = reinterpret_cast<PCRE2_SPTR>(text_.data());
+  while (from_ <= text_.size()) {
+    int rc = PCRE2_ERROR_JIT_STACKLIMIT;
+    if (program.jit) {
+      rc =
+          pcre2_jit_match(program.code, subject, text_.size(), from_, 0, state.data, state.context);
+    }
+    if (rc == PCRE2_ERROR_JIT_STACKLIMIT) {
+      rc = pcre2_match(program.code, subject, text_.size(), from_,
+                       PCRE2_NO_JIT | PCRE2_NO_UTF_CHECK, state.data, state.context);
+    }
+    if (rc == PCRE2_ERROR_NOMATCH) break;
+    if (rc < 0) {
+      return core::resource_exhausted("a regular expression failed on this text: {}",
+                                      pcre2_message(rc));
+    }
+    const PCRE2_SIZE* const place = pcre2_get_ovector_pointer(state.data);
+    if (place[0] == place[1] && matched_before_ && end_ == place[1]) {
+      from_ += from_ < text_.size() ? utf8_length(text_[from_]) : 1;
+      continue;
+    }
+    begin_ = place[0];
+    end_ = place[1];
+    from_ = end_;
+    matched_before_ = true;
+    return true;
+  }
+  from_ = text_.size() + 1;
+  return false;
+}
+
+}  // namespace llm::tokenizer
