@@ -79,7 +79,8 @@ struct QuantFormat {
 
 /// Formats of 4 bits and less stay 4-bit; those of 5 and 6 bits are widened to bytes, which costs
 /// memory (8.6 bits per weight for Q5_K and Q6_K) and saves their reassembly in the inner loop.
-consteval QuantFormat quant_format(DType dtype) {
+/// For constants only: kernels must not call it at run time (see isa.h).
+constexpr QuantFormat quant_format(DType dtype) {
   switch (dtype) {
     case DType::q4_0:
       return {.nibbles = true, .offset = 8};
