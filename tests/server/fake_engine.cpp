@@ -185,6 +185,7 @@ bool FakeEngine::step(Running& sequence) {
                    .text = fmt::format("t{} ", sequence.made),
                    .logprob = {},
                    .alternatives = {}};
+  token.text.append(options_.token_padding, '.');
   if (sequence.request.logprobs > 0) {
     token.logprob = TokenLogprob{.id = token.id, .bytes = "\xC3", .logprob = -0.5F};
     token.alternatives.assign(static_cast<std::size_t>(sequence.request.logprobs), *token.logprob);

@@ -21,6 +21,7 @@ struct FakeEngineOptions {
   int max_sequences = 2;
   std::int64_t script_tokens = 1000000;  ///< the end token comes after these
   std::chrono::microseconds token_time{0};
+  std::size_t token_padding = 0;  ///< more bytes of text per token
   DType dtype = DType::f32;
   std::vector<DType> supported = {DType::f32, DType::f16, DType::bf16};
 };
