@@ -49,10 +49,12 @@ struct MatchBuffer::State {
 };
 
 struct Regex::Program {
-  pcre2_code* code = nullptr;
-  bool jit = false;
+  pcre2_code* code;
+  // Where the system forbids generated code, the interpreter does the work.
+  bool jit;
 
-  explicit Program(pcre2_code* compiled) : code(compiled) {}
+  explicit Program(pcre2_code* compiled)
+      : code(compiled), jit(pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE) == 0) {}
   ~Program() { pcre2_code_free(code); }
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -92,10 +94,7 @@ Result<Regex> Regex::compile_pcre2(std::string_view pattern, std::uint32_t optio
   if (code == nullptr) {
     return core::unsupported("the regular expression cannot be compiled: {}", pcre2_message(error));
   }
-  auto program = std::make_unique<Program>(code);
-  // Where the system forbids generated code, the interpreter does the work.
-  program->jit = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
-  return Regex(std::move(program));
+  return Regex(std::make_unique<Program>(code));
 }
 
 Result<bool> MatchIterator::next() {

@@ -186,13 +186,24 @@ LLM_INLINE Int8Weights prepare_int8(Bytes w) { return {w.v}; }
 LLM_INLINE I32 dot_int8(I32 sum, Int8Weights w, I32 x) {
   return {_mm512_dpbusd_epi32(sum.v, w.v, x.v)};
 }
-LLM_INLINE I32 dot_uint7(I32 sum, Bytes w, I32 x) { return {_mm512_dpbusd_epi32(sum.v, w.v, x.v)}; }
+
+template <int kMaxCode>
+struct CodeDot {
+  static constexpr int kSteps = 8;  // VPDPBUSD sums in 32 bits at once
+  I32 sum;
+  LLM_INLINE void add(Bytes w, I32 x) { sum.v = _mm512_dpbusd_epi32(sum.v, w.v, x.v); }
+  LLM_INLINE void flush() {}
+};
 
 // ---- Measuring ----------------------------------------------------------------------------------
 
 /// Hides from the optimiser what the register holds.
 LLM_INLINE void opaque(F32& x) { asm volatile("" : "+v"(x.v)); }
 LLM_INLINE void opaque(I32& x) { asm volatile("" : "+v"(x.v)); }
+template <int kMaxCode>
+LLM_INLINE void opaque(CodeDot<kMaxCode>& x) {
+  opaque(x.sum);
+}
 LLM_INLINE void opaque(Bytes& x) { asm volatile("" : "+v"(x.v)); }
 #if defined(__AVX512BF16__)
 LLM_INLINE void opaque(Bf16Pairs& x) { asm volatile("" : "+v"(x.v)); }
