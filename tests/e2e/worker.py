@@ -24,7 +24,8 @@ class Worker:
             self.log.append(line)
             found = re.search(r"listening on \S+:(\d+)", line)
             if found:
-                threading.Thread(target=self._keep_reading, daemon=True).start()
+                self.reader = threading.Thread(target=self._keep_reading, daemon=True)
+                self.reader.start()
                 return int(found.group(1))
         raise RuntimeError("the worker did not start: " + "".join(self.log))
 
@@ -47,6 +48,8 @@ class Worker:
     def __exit__(self, *_):
         self.process.terminate()
         self.process.wait(timeout=60)
+        self.reader.join(timeout=10)
+        self.process.stderr.close()
 
     def request(self, method, path, body=None, headers=None):
         """Status and JSON of the reply."""
