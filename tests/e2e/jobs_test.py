@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""The jobs API of the real worker with a real model: jobs_test.py BINARY MODEL [unittest options]."""
+"""The jobs API of the real worker with the bundled model. LLM_WORKER names the binary."""
 
 import math
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -13,8 +14,9 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from worker import Worker, text, tokens  # noqa: E402
 
-BINARY = ""
-MODEL = ""
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = os.environ.get("LLM_WORKER", str(ROOT / "build/llm-worker"))
+MODEL = str(ROOT / "models/demo")
 CAT = {"prompt": "The cat sat on the mat. The cat", "max_tokens": 50, "repetition_penalty": 1.3}
 
 
@@ -329,7 +331,4 @@ class ProcessTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    BINARY, MODEL = sys.argv[1:3]
-    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
+    unittest.main()
