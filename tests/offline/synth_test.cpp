@@ -13,6 +13,7 @@
 #include "offline/model_tensors.h"
 #include "offline/synth_shapes.h"
 #include "quant/quant.h"
+#include "support/temp_dir.h"
 
 namespace llm::offline {
 namespace {
@@ -22,22 +23,12 @@ using formats::FileFormat;
 
 class SynthTest : public testing::Test {
  protected:
-  SynthTest() : directory_(fs::path(testing::TempDir()) / test_name()) {
-    fs::remove_all(directory_);
-    fs::create_directories(directory_);
-  }
-  ~SynthTest() override { fs::remove_all(directory_); }
-
-  static std::string test_name() {
-    return std::string("synth_") + testing::UnitTest::GetInstance()->current_test_info()->name();
-  }
-
   SynthOptions options(DType dtype, FileFormat format, const std::string& name) const {
     return {.architecture = "llama",
             .shape = "llama-tiny",
             .dtype = dtype,
             .format = format,
-            .out = (directory_ / name).string(),
+            .out = (directory_.path() / name).string(),
             .seed = 5,
             .threads = 2};
   }
@@ -50,7 +41,7 @@ class SynthTest : public testing::Test {
     return std::move(file).value();
   }
 
-  fs::path directory_;
+  TempDir directory_;
 };
 
 std::vector<float> values(const formats::ModelFile& file, std::string_view name) {
@@ -82,7 +73,7 @@ TEST_F(SynthTest, EveryTensorOfTheShapeIsThereInBothFormats) {
       ASSERT_NE(entry, nullptr) << tensor.name;
       EXPECT_EQ(entry->view.shape, tensor.shape) << tensor.name;
     }
-    fs::remove_all(directory_ / "m");
+    fs::remove_all(directory_.path() / "m");
   }
 }
 
@@ -157,7 +148,7 @@ TEST_F(SynthTest, WrongOptionsAreErrorsThatListTheChoices) {
   wanted = options(DType::q4_k, FileFormat::gguf, "m.gguf");
   wanted.shape = "smollm-135m";  // rows of 576 hold no whole number of blocks of 256
   EXPECT_NE(synthesize(wanted).message().find("expected a multiple of 256"), std::string::npos);
-  EXPECT_FALSE(fs::exists(directory_ / "m.gguf"));
+  EXPECT_FALSE(fs::exists(directory_.path() / "m.gguf"));
   wanted = options(DType::f32, FileFormat::gguf, "no/such/folder/m.gguf");
   EXPECT_FALSE(synthesize(wanted).ok());
 }
