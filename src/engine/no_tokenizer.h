@@ -1,6 +1,6 @@
 // What stands in for the tokenizer of a model directory that has none. Such a model still computes:
-// prompts can be given as token ids, and logits asked for. Text is refused with the error that
-// tells what is missing; generated tokens have no text.
+// prompts can be given as token ids, and logits asked for. Text is refused with the error that tells
+// what is missing; generated tokens have no text.
 #pragma once
 
 #include <memory>
