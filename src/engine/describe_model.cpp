@@ -3,7 +3,6 @@
 #include <filesystem>
 
 #include "core/error.h"
-#include "core/log.h"
 #include "core/thread_pool.h"
 #include "engine/eos_tokens.h"
 #include "engine/load_tokenizer.h"
@@ -57,6 +56,7 @@ Result<ModelInfo> plan_model(const std::string& path, const LoadOptions& options
   LLM_ASSIGN_OR_RETURN(const kernels::Ops* ops, kernels::select_ops(options.instruction_set));
   LLM_ASSIGN_OR_RETURN(const formats::ModelFile file, formats::ModelFile::open(path));
   core::ThreadPool pool(options.threads > 0 ? options.threads : core::default_thread_count());
+  LLM_ASSIGN_OR_RETURN(const auto tokenizer, load_tokenizer_if_any(file));
   const models::DecoderOptions decoder_options{.dtype = options.dtype,
                                                .context = options.context,
                                                .max_sequences = options.max_sequences,
@@ -65,13 +65,8 @@ Result<ModelInfo> plan_model(const std::string& path, const LoadOptions& options
   LLM_ASSIGN_OR_RETURN(const models::LoadedModel model,
                        models::plan_decoder(file, decoder_options, *ops, pool));
   ModelInfo info = describe_model(file, model, *ops, pool.size());
-  const auto tokenizer = load_tokenizer(file);
-  if (!tokenizer) {
-    core::log(core::LogLevel::warning, "no tokenizer: {}", tokenizer.error().message());
-    return info;
-  }
   LLM_ASSIGN_OR_RETURN(info.capabilities.eos_tokens,
-                       find_eos_tokens(file, **tokenizer, model.config.vocab_size));
+                       find_eos_tokens(file, *tokenizer, model.config.vocab_size));
   return info;
 }
 

@@ -6,7 +6,9 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "core/mapped_file.h"
+#include "engine/no_tokenizer.h"
 
 namespace llm::engine {
 namespace {
@@ -106,6 +108,14 @@ Result<std::unique_ptr<Tokenizer>> load_tokenizer(const std::filesystem::path& p
   if (std::filesystem::is_directory(path, ignored)) return load_json(path);
   LLM_ASSIGN_OR_RETURN(const formats::ModelFile file, formats::ModelFile::open(path));
   return load_tokenizer(file);
+}
+
+Result<std::unique_ptr<Tokenizer>> load_tokenizer_if_any(const formats::ModelFile& file) {
+  auto tokenizer = load_tokenizer(file);
+  if (tokenizer || tokenizer.error().code() != StatusCode::not_found) return tokenizer;
+  core::log(core::LogLevel::warning, "{}: prompts can only be given as token ids",
+            tokenizer.error().message());
+  return std::unique_ptr<Tokenizer>(std::make_unique<NoTokenizer>(tokenizer.error()));
 }
 
 }  // namespace llm::engine

@@ -17,4 +17,8 @@ Result<std::unique_ptr<tokenizer::Tokenizer>> load_tokenizer(const formats::Mode
 /// files alone.
 Result<std::unique_ptr<tokenizer::Tokenizer>> load_tokenizer(const std::filesystem::path& path);
 
+/// load_tokenizer(file), or a NoTokenizer with a warning in the log when the model has none. A
+/// broken tokenizer stays an error.
+Result<std::unique_ptr<tokenizer::Tokenizer>> load_tokenizer_if_any(const formats::ModelFile& file);
+
 }  // namespace llm::engine

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -22,15 +23,11 @@ using formats::FileFormat;
 
 class SynthTest : public testing::Test {
  protected:
-  SynthTest() : directory_(fs::path(testing::TempDir()) / test_name()) {
-    fs::remove_all(directory_);
-    fs::create_directories(directory_);
+  SynthTest() {
+    std::string pattern = testing::TempDir() + "synth_XXXXXX";
+    directory_ = mkdtemp(pattern.data());
   }
   ~SynthTest() override { fs::remove_all(directory_); }
-
-  static std::string test_name() {
-    return std::string("synth_") + testing::UnitTest::GetInstance()->current_test_info()->name();
-  }
 
   SynthOptions options(DType dtype, FileFormat format, const std::string& name) const {
     return {.architecture = "llama",
