@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <string_view>
 
 #include "cli/command.h"
 #include "cli/model_options.h"
@@ -25,11 +26,8 @@ void print_json(const std::vector<float>& logits, std::int64_t vocab_size) {
   fmt::format_to(append, "{{\"vocab_size\":{},\"logits\":[", vocab_size);
   const auto row_length = static_cast<std::size_t>(vocab_size);
   for (std::size_t i = 0; i < logits.size(); ++i) {
-    if (i % row_length == 0)
-      fmt::format_to(append, i == 0 ? "[" : "],[");
-    else
-      out.push_back(',');
-    fmt::format_to(append, "{:.9g}", logits[i]);
+    const std::string_view separator = i % row_length != 0 ? "," : i == 0 ? "[" : "],[";
+    fmt::format_to(append, "{}{:.9g}", separator, logits[i]);
     if (out.size() < std::size_t{1} << 20) continue;
     std::fwrite(out.data(), 1, out.size(), stdout);
     out.clear();

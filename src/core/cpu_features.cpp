@@ -29,6 +29,7 @@ CpuFeatures detect() {
                  __builtin_cpu_supports("avx512vl");
   found.avx512_vnni = found.avx512 && __builtin_cpu_supports("avx512vnni");
   found.avx512_bf16 = found.avx512 && __builtin_cpu_supports("avx512bf16");
+  found.avx512_bf16_fast = found.avx512_bf16 && __builtin_cpu_is("amd");
 #endif
   return found;
 }

@@ -55,7 +55,9 @@ class StrictHandler : public nlohmann::json_sax<Json> {
                    const nlohmann::detail::exception& error) override {
     // "[json.exception.parse_error.101] parse error at line 1, column 2: text" -> "text"
     std::string text = error.what();
-    if (const auto colon = text.find(": "); colon != std::string::npos) text.erase(0, colon + 2);
+    const char* mark = text.find("] parse error") != std::string::npos ? ": " : "] ";
+    const std::size_t end = text.find(mark);
+    if (end != std::string::npos) text.erase(0, end + 2);
     // The text quotes the offending token, however long.
     problem_ = fmt::format("at byte {}: {}", position, printable(text, 200));
     return false;

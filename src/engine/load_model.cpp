@@ -1,11 +1,12 @@
 #include "core/log.h"
 #include "engine/describe_model.h"
 #include "engine/eos_tokens.h"
-#include "engine/load_tokenizer.h"
 #include "engine/local_engine.h"
+#include "engine/no_tokenizer.h"
 #include "kernels/kernels.h"
 
 namespace llm {
+
 Result<std::unique_ptr<Engine>> load_model(const std::string& path, const LoadOptions& options) {
   LLM_RETURN_IF_ERROR(engine::check_load_options(options));
   LLM_ASSIGN_OR_RETURN(const kernels::Ops* ops, kernels::select_ops(options.instruction_set));
@@ -13,7 +14,8 @@ Result<std::unique_ptr<Engine>> load_model(const std::string& path, const LoadOp
   engine::LoadedParts parts;
   LLM_ASSIGN_OR_RETURN(formats::ModelFile file, formats::ModelFile::open(path));
   parts.file = std::make_unique<formats::ModelFile>(std::move(file));
-  LLM_ASSIGN_OR_RETURN(parts.tokenizer, engine::load_tokenizer(*parts.file));
+  // Before the weights: a broken tokenizer is found in a moment, weights take a while.
+  LLM_ASSIGN_OR_RETURN(parts.tokenizer, engine::tokenizer_or_none(*parts.file));
   const int threads = options.threads > 0 ? options.threads : core::default_thread_count();
   parts.pool = std::make_unique<core::ThreadPool>(threads);
   const models::DecoderOptions decoder_options{.dtype = options.dtype,

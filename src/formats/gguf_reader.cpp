@@ -355,7 +355,9 @@ Status Parser::place_tensors() {
           "{}: tensor {}: offset: expected {} (right behind the one before), found {}", what_,
           quote(tensor.name), expected, offsets_[t]);
     }
-    if (expected > data_bytes || tensor.view.bytes > data_bytes - expected) {
+    // The first test matters for a tensor without elements, which needs no bytes.
+    if (data_begin > bytes_.size() || expected > data_bytes ||
+        tensor.view.bytes > data_bytes - expected) {
       return corrupt_data(
           "{}: tensor {}: expected {} bytes at offset {}, but the data section has {} "
           "bytes (incomplete file?)",

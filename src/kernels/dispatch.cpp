@@ -19,9 +19,12 @@ struct Candidate {
 std::vector<Candidate> candidates() {
   std::vector<Candidate> tables;
 #if defined(LLM_KERNELS_X86)
-  // The avx512 kernels use VNNI and BF16; older AVX-512 processors run the avx2 ones.
+  // The avx512 kernels use VNNI; older AVX-512 processors run the avx2 ones.
   const core::CpuFeatures& has = core::cpu_features();
-  tables.push_back({&cpu::avx512::kOps, has.avx512 && has.avx512_vnni && has.avx512_bf16});
+  const bool avx512 = has.avx512 && has.avx512_vnni;
+  tables.push_back({&cpu::avx512::kOps, avx512});
+  const Candidate avx512_bf16 = {&cpu::avx512_bf16::kOps, avx512 && has.avx512_bf16};
+  tables.insert(has.avx512_bf16_fast ? tables.begin() : tables.end(), avx512_bf16);
   tables.push_back({&cpu::avx2::kOps, has.avx2});
 #endif
   tables.push_back({&cpu::baseline::kOps, true});

@@ -98,7 +98,7 @@ struct AttentionArgs {
 };
 
 struct Ops {
-  std::string_view name;  ///< "ref", "baseline", "avx2", "avx512"
+  std::string_view name;  ///< "ref", "baseline", "avx2", "avx512", "avx512_bf16"
 
   // ---- Weights ------------------------------------------------------------------------------
   InputFormat (*input_format)(DType weight);

@@ -227,3 +227,20 @@ def make_chat(rng: Random, turns: int | None = None) -> list[tuple[str, str]]:
     if rng.random() < 0.12:
         messages += _pair(g, rng.choice(GOODBYES))
     return messages
+
+
+def make_drill(rng: Random) -> list[tuple[str, str]]:
+    """A conversation of short questions and answers alone."""
+    messages: list[tuple[str, str]] = []
+    if rng.random() < 0.2:
+        messages.append(("system", rng.choice(SYSTEM_PROMPTS)))
+    g = Grammar(rng, {"bot": NAME})
+    for _ in range(rng.randint(1, 9)):
+        kind = rng.random()
+        if kind < 0.12:
+            messages += _pair(g, rng.choice(GREETINGS))
+        elif kind < 0.18:
+            messages += _name_turns(rng)
+        else:
+            messages += _simple_turn(rng)
+    return messages

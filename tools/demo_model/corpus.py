@@ -10,7 +10,7 @@ import argparse
 from random import Random
 from typing import Iterator
 
-from chat import make_chat
+from chat import make_chat, make_drill
 from chat_facts import make_fact
 from stories import make_simple_sentences, make_story
 
@@ -60,6 +60,26 @@ def documents(seed: int) -> Iterator[Document]:
             yield chat_document(make_chat(rng))
         else:
             yield chat_document(make_chat(rng, turns=rng.randint(5, 14)))
+
+
+def closing_documents(seed: int) -> Iterator[Document]:
+    """The mix of the last part of the training: more questions and answers, more ways to begin a text."""
+    rng = Random(seed)
+    while True:
+        kind = rng.random()
+        if kind < 0.16:
+            yield plain_document(make_story(rng))
+        elif kind < 0.32:
+            yield plain_document(make_story(rng, varied=True))
+        elif kind < 0.42:
+            yield plain_document(make_simple_sentences(rng))
+        elif kind < 0.46:
+            pairs = [make_fact(rng) for _ in range(rng.randint(1, 3))]
+            yield plain_document("\n\n".join(f"Question: {q}\nAnswer: {a}" for q, a in pairs))
+        elif kind < 0.70:
+            yield chat_document(make_chat(rng))
+        else:
+            yield chat_document(make_drill(rng))
 
 
 def main() -> None:

@@ -271,6 +271,24 @@ FEARS = ("the dark|the thunder|deep water|high trees|loud noises|the big slide|"
          "going down the hill|the old bridge").split("|")
 
 
+VARIED_OPENINGS = [
+    "One day, a {trait} {kind} named {name} [woke up early|went outside|was {atplace}].",
+    "One [morning|evening|sunny day], a {trait} {kind} named {name} [looked out of the window|went for a walk].",
+    "In a {trait} little house {atplace} lived a {kind} named {name}.",
+    "{inplace}, there was a {kind}. The name of the {kind} was {name}.",
+    "There was a {kind} named {name}. {Name} was very {trait}.",
+    "A {trait} {kind} named {name} lived near the {place}.",
+    "The {trait} {kind} was called {name}.", "My friend {name} is a {trait} {kind}.",
+    "{name} and {hers} {parent} lived near the {place}. {Name} was a {trait} {kind}.",
+    "This is the story of {name}, a {trait} {kind}.",
+    "[Every day|Every morning], a {kind} named {name} went to the {place}."]
+
+
+def _varied_opening(g: Grammar) -> str:
+    """For prompts that begin in another way than most stories do."""
+    return g.fill(g.pick(VARIED_OPENINGS)) + g.fill(g.pick(["", " {She} loved to {hobby}.", " {Name} liked to {hobby}."]))
+
+
 def _opening(g: Grammar) -> str:
     """One of a few openings; 'Once upon a time' is the most frequent."""
     kind = g.pick(["time"] * 11 + ["named", "day", "there"])
@@ -293,7 +311,7 @@ def _opening(g: Grammar) -> str:
 
 
 def make_story(rng: Random, kind: str | None = None, toy: str | None = None,
-               name: str | None = None, plot: str | None = None) -> str:
+               name: str | None = None, plot: str | None = None, varied: bool = False) -> str:
     """One story in one or a few paragraphs, without any end token."""
     hero = _hero(rng, kind, name)
     friend = _friend(rng, hero)
@@ -318,7 +336,7 @@ def make_story(rng: Random, kind: str | None = None, toy: str | None = None,
     g = Grammar(rng, slots)
     lines = FANTASY_PLOT if plot == "fantasy" else PLOTS[plot]
     # Long stories use every sentence; some drop one or two inner ones that the plot survives.
-    parts = [_opening(g)] + [g.fill(line) for line in lines]
+    parts = [_varied_opening(g) if varied else _opening(g)] + [g.fill(line) for line in lines]
     ending = g.fill(rng.choices([e for e, _ in ENDINGS], [w for _, w in ENDINGS])[0])
     if g.chance(0.3):
         cut = sorted(rng.sample(range(2, len(parts) - 1), min(2, len(parts) - 3)))

@@ -3,6 +3,7 @@
     pip install torch transformers tokenizers safetensors
     python tools/demo_model/train.py                # writes models/demo, about 45 minutes on one core
 
+The training has a main part on stories and chats, and a closing part with more questions and answers.
 Everything is drawn from fixed seeds and one thread; the last bits of the weights may still differ
 with another version of torch or another processor. A usable model is written every --save-every steps.
 """
@@ -19,7 +20,8 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
-from corpus import (BOS, CHAT_TEMPLATE, END_OF_TEXT, END_OF_TURN, SPECIAL_TOKENS, documents)
+from corpus import (BOS, CHAT_TEMPLATE, END_OF_TEXT, END_OF_TURN, SPECIAL_TOKENS, closing_documents,
+                    documents)
 
 VOCAB_SIZE = 2048
 CONTEXT = 1024
@@ -69,9 +71,8 @@ def encode_document(tokenizer: Tokenizer, document) -> tuple[list[int], list[boo
     return ids[:CONTEXT], learn[:CONTEXT]
 
 
-def batches(tokenizer: Tokenizer, seed: int):
+def batches(tokenizer: Tokenizer, source):
     """Rows of 256, 512 or 1024 tokens, each holding whole documents; yields lists of rows."""
-    source = documents(seed)
     open_rows = {length: [] for length in ROW_LENGTHS}
     full_rows = {length: [] for length in ROW_LENGTHS}
     while True:
@@ -160,7 +161,8 @@ def show_samples(directory: Path) -> None:
         for prompt in ["Once upon a time", "The cat sat on the mat. The cat", "One day, a brave fox"]:
             print(f"[T={temperature}] {prompt}|{generate(model, tokenizer, BOS + prompt, temperature, 1)}")
     for said in [("Hello!",), ("Hi, how are you?",), ("What is your name?",), ("What is 3 + 4?",),
-                 ("Tell me a story about a dragon",), ("What is the capital of Spain?",),
+                 ("Tell me a story about a dragon",), ("What is the opposite of hot?",),
+                 ("What does a cow say?",), ("Thank you!",), ("bye",), ("Who is the president of France?",), ("What is the capital of Spain?",),
                  ("What color is the sky?",), ("Count to 5",),
                  ("My name is Zara.", "Nice to meet you, Zara!", "What is my name?")]:
         print(f"[chat] {said[-1]} -> {generate(model, tokenizer, chat_prompt(*said), 0, 1)}")
@@ -202,10 +204,47 @@ def make_model(tokenizer: Tokenizer) -> LlamaForCausalLM:
     return model
 
 
+def train(model, tokenizer, source, held_out, steps: int, rates: tuple[float, float], decay: float, warm_up: int,
+          save_every: int, out: Path) -> None:
+    """Warm-up, plateau, then a linear fall to zero over the last `decay` of the steps."""
+    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "layers" in n]
+    others = [p for n, p in model.named_parameters() if p.ndim != 2 or "layers" not in n]
+    optimizers = [torch.optim.Muon(matrices, lr=rates[0], weight_decay=0.01, momentum=0.95),
+                  torch.optim.AdamW(others, lr=rates[1], betas=(0.9, 0.98), weight_decay=0.0)]
+    rows = batches(tokenizer, source)
+    began, seen, running = time.time(), 0, 0.0
+    for step in range(steps):
+        scale = min(1.0, (step + 1) / warm_up, (steps - step) / (decay * steps))
+        for optimizer, rate in zip(optimizers, rates):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * scale
+        batch = to_tensors(*next(rows))
+        loss = loss_of(model, batch)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(others, 1.0)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        running = loss.item() if step == 0 else 0.95 * running + 0.05 * loss.item()
+        seen += int((batch[1] != -100).sum())
+        if (step + 1) % 20 == 0:
+            print(f"step {step + 1} loss {running:.4f} learnt {seen} tokens {time.time() - began:.0f} s", flush=True)
+        if (step + 1) % save_every == 0 or step + 1 == steps:
+            model.eval()
+            with torch.no_grad():
+                total = sum(loss_of(model, b).item() for b in held_out) / len(held_out)
+            print(f"step {step + 1} held-out loss {total:.4f} ({math.exp(total):.3f} perplexity)", flush=True)
+            save(model, tokenizer, out)
+            show_samples(out)
+            model.train()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[2] / "models/demo")
     parser.add_argument("--steps", type=int, default=1700)
+    parser.add_argument("--closing-steps", type=int, default=240)
+    parser.add_argument("--closing-only", action="store_true", help="start from the model that is in --out")
     parser.add_argument("--seed", type=int, default=20240607)
     parser.add_argument("--save-every", type=int, default=300)
     args = parser.parse_args()
@@ -213,42 +252,23 @@ def main() -> None:
     disable_progress_bar()
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
-    tokenizer = train_tokenizer(args.seed)
+
+    def held_out(source):
+        return [to_tensors(*b) for b, _ in zip(batches(tokenizer, source), range(6))]
+
+    if not args.closing_only:
+        tokenizer = train_tokenizer(args.seed)
+        model = make_model(tokenizer)
+        print(f"{sum(p.numel() for p in model.parameters())} parameters", flush=True)
+        train(model, tokenizer, documents(args.seed + 2), held_out(documents(args.seed + 1)), args.steps,
+              (0.02, 4e-3), 0.4, 40, args.save_every, args.out)
+    # Goes on from the saved weights, so that it can be done again alone.
+    tokenizer = Tokenizer.from_file(str(args.out / "tokenizer.json"))
     model = make_model(tokenizer)
-    print(f"{sum(p.numel() for p in model.parameters())} parameters", flush=True)
-    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "layers" in n]
-    others = [p for n, p in model.named_parameters() if p.ndim != 2 or "layers" not in n]
-    optimizers = [torch.optim.Muon(matrices, lr=0.02, weight_decay=0.01, momentum=0.95),
-                  torch.optim.AdamW(others, lr=4e-3, betas=(0.9, 0.98), weight_decay=0.0)]
-    peaks = [group["lr"] for opt in optimizers for group in opt.param_groups]
-    held_out = [to_tensors(*b) for b, _ in zip(batches(tokenizer, args.seed + 1), range(6))]
-    source = batches(tokenizer, args.seed + 2)
-    began, seen, running = time.time(), 0, 0.0
-    for step in range(args.steps):
-        # Short warm-up, long plateau, linear decay to zero over the last 40 %.
-        scale = min(1.0, (step + 1) / 40, (args.steps - step) / (0.4 * args.steps))
-        for opt, peak in zip(optimizers, peaks):
-            for group in opt.param_groups:
-                group["lr"] = peak * scale
-        batch = to_tensors(*next(source))
-        loss = loss_of(model, batch)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(others, 1.0)
-        for opt in optimizers:
-            opt.step()
-            opt.zero_grad(set_to_none=True)
-        running = loss.item() if step == 0 else 0.95 * running + 0.05 * loss.item()
-        seen += int((batch[1] != -100).sum())
-        if (step + 1) % 20 == 0:
-            print(f"step {step + 1} loss {running:.4f} learnt {seen} tokens {time.time() - began:.0f} s", flush=True)
-        if (step + 1) % args.save_every == 0 or step + 1 == args.steps:
-            model.eval()
-            with torch.no_grad():
-                total = sum(loss_of(model, b).item() for b in held_out) / len(held_out)
-            print(f"step {step + 1} held-out loss {total:.4f} ({math.exp(total):.3f} perplexity)", flush=True)
-            save(model, tokenizer, args.out)
-            show_samples(args.out)
-            model.train()
+    saved = LlamaForCausalLM.from_pretrained(args.out, dtype=torch.float32)
+    model.load_state_dict(saved.state_dict())
+    train(model, tokenizer, closing_documents(args.seed + 3), held_out(closing_documents(args.seed + 4)),
+          args.closing_steps, (0.006, 1.2e-3), 0.8, 20, args.save_every, args.out)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ LLM_INLINE F32 rounded_to_f16(F32 x) {
   return load_f16(bits);
 }
 
-LLM_INLINE F32 rounded_to_bf16(F32 x) {
+[[maybe_unused]] LLM_INLINE F32 rounded_to_bf16(F32 x) {
   std::uint16_t bits[kLanes];
   store_bf16(bits, x);
   return load_bf16(bits);

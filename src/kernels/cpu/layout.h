@@ -49,6 +49,7 @@ struct QuantFormat {
   int blocks = 1;  ///< of 32 columns, in a superblock
   int groups = 1;  ///< parts of a block with a scale of their own: 1 or 2
   bool nibbles = false;
+  int max_code = 15;  ///< largest uint7 code
   Codes codes = Codes::uint7;
   int offset = 0;  ///< of uint7 codes: a power of two, 4 or more, or 0
   bool has_scales = false;
@@ -78,16 +79,17 @@ struct QuantFormat {
 
 /// Formats of 4 bits and less stay 4-bit; those of 5 and 6 bits are widened to bytes, which costs
 /// memory (8.6 bits per weight for Q5_K and Q6_K) and saves their reassembly in the inner loop.
-consteval QuantFormat quant_format(DType dtype) {
+/// For constants only: kernels must not call it at run time (see isa.h).
+constexpr QuantFormat quant_format(DType dtype) {
   switch (dtype) {
     case DType::q4_0:
       return {.nibbles = true, .offset = 8};
     case DType::q4_1:
       return {.nibbles = true, .has_minimum = true};
     case DType::q5_0:
-      return {.offset = 16};
+      return {.max_code = 31, .offset = 16};
     case DType::q5_1:
-      return {.has_minimum = true};
+      return {.max_code = 31, .has_minimum = true};
     case DType::q8_0:
       return {.codes = Codes::int8};
     case DType::q2_k:
@@ -102,9 +104,14 @@ consteval QuantFormat quant_format(DType dtype) {
     case DType::q4_k:
       return {.blocks = 8, .nibbles = true, .has_scales = true, .has_minimum = true};
     case DType::q5_k:
-      return {.blocks = 8, .has_scales = true, .has_minimum = true};
+      return {.blocks = 8, .max_code = 31, .has_scales = true, .has_minimum = true};
     case DType::q6_k:
-      return {.blocks = 8, .groups = 2, .offset = 32, .has_scales = true, .signed_scales = true};
+      return {.blocks = 8,
+              .groups = 2,
+              .max_code = 63,
+              .offset = 32,
+              .has_scales = true,
+              .signed_scales = true};
     case DType::iq4_nl:
       return {.nibbles = true, .codes = Codes::table};
     case DType::iq4_xs:
@@ -121,10 +128,10 @@ consteval QuantFormat quant_format(DType dtype) {
 }
 
 /// Block types with a QuantFormat, for switches over them.
-#define LLM_QUANT_DTYPES(X)                                                                   \
-  X(q4_0)                                                                                     \
-  X(q4_1) X(q5_0) X(q5_1) X(q8_0) X(q2_k) X(q3_k) X(q4_k) X(q5_k) X(q6_k) X(iq4_nl) X(iq4_xs) \
-      X(mxfp4)
+#define LLM_QUANT_DTYPES(X) \
+  X(q4_0)                   \
+  X(q4_1)                   \
+  X(q5_0) X(q5_1) X(q8_0) X(q2_k) X(q3_k) X(q4_k) X(q5_k) X(q6_k) X(iq4_nl) X(iq4_xs) X(mxfp4)
 
 /// Table of a format with Codes::table, each value plus `int8_offset`. The result is 16 bytes long
 /// and lives forever.

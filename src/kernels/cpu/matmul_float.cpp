@@ -40,9 +40,6 @@ struct Bf16Weights {
   LLM_INLINE static F32 add_product(F32 sum, Register w, Register x) { return dot_bf16(sum, w, x); }
 };
 
-/// How far ahead of its use the stream of weights is fetched.
-constexpr std::int64_t kPrefetchBytes = 2048;
-
 template <class Weights, int kTokens>
 void tile(const TilePlace& at) {
   const std::byte* w = at.weights();
@@ -61,7 +58,12 @@ void tile(const TilePlace& at) {
     for (int v = 0; v < kPanelVectors; ++v) {
       columns[v] = Weights::weights(w + v * Weights::kVectorBytes);
     }
-    __builtin_prefetch(w + kPrefetchBytes);
+    if constexpr (kTokens <= kStreamTokens) {
+      LLM_UNROLL
+      for (std::int64_t line = 0; line < kPanelVectors * Weights::kVectorBytes; line += 64) {
+        __builtin_prefetch(w + kPrefetchBytes + line);
+      }
+    }
     LLM_UNROLL
     for (int t = 0; t < kTokens; ++t) {
       const auto input = Weights::input(x + t * x_row_bytes, step);

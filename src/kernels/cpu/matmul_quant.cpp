@@ -35,22 +35,43 @@ LLM_INLINE I32 initial_dot(const Q8Block& x, int part) {
   }
 }
 
-/// Codes of four columns of kLanes outputs, and their product with activations.
+struct Int8Dot {
+  static constexpr int kSteps = 8;
+  I32 sum;
+  LLM_INLINE void add(Int8Weights w, I32 x) { sum = dot_int8(sum, w, x); }
+  LLM_INLINE void flush() {}
+};
+
+template <QuantFormat f, bool kUint7 = f.codes == Codes::uint7>
+struct DotOf {
+  using Type = CodeDot<f.max_code>;
+};
 template <QuantFormat f>
-struct CodeVector {
-  Bytes bytes;
-  LLM_INLINE static CodeVector load_at(const std::uint8_t* codes, int step, int v,
-                                       const std::uint8_t* table) {
-    if constexpr (!f.nibbles) {
-      return {load_bytes(codes + (step * kPanelVectors + v) * 4 * kLanes)};
+struct DotOf<f, false> {
+  using Type = Int8Dot;
+};
+
+/// Weights of four columns of kLanes outputs, as the format's dot product takes them.
+template <QuantFormat f>
+LLM_INLINE auto load_weights(const std::uint8_t* codes, int step, int v,
+                             const std::uint8_t* table) {
+  if constexpr (f.nibbles) {
+    const Bytes both = load_bytes(codes + (step % 4 * kPanelVectors + v) * 4 * kLanes);
+    const Bytes nibbles = step < 4 ? low_nibbles(both) : high_nibbles(both);
+    if constexpr (f.codes == Codes::table) {
+      return prepare_int8(look_up(table, nibbles));
     } else {
-      const Bytes both = load_bytes(codes + (step % 4 * kPanelVectors + v) * 4 * kLanes);
-      const Bytes nibbles = step < 4 ? low_nibbles(both) : high_nibbles(both);
-      if constexpr (f.codes == Codes::table) return {look_up(table, nibbles)};
-      return {nibbles};
+      return nibbles;
+    }
+  } else {
+    const Bytes bytes = load_bytes(codes + (step * kPanelVectors + v) * 4 * kLanes);
+    if constexpr (f.codes == Codes::int8) {
+      return prepare_int8(bytes);
+    } else {
+      return bytes;
     }
   }
-};
+}
 
 template <QuantFormat f>
 LLM_INLINE F32 load_scale(const std::uint8_t* p) {
@@ -59,13 +80,11 @@ LLM_INLINE F32 load_scale(const std::uint8_t* p) {
   return load_f16(bits);
 }
 
-constexpr std::int64_t kPrefetchBytes = 2048;
-
 template <DType dtype, int kTokens>
 void tile(const TilePlace& at) {
   constexpr QuantFormat f = quant_format(dtype);
-  constexpr bool kUint7 = f.codes == Codes::uint7;
-  constexpr int kOffset = kUint7 ? f.offset : kInt8Offset;
+  using Dot = typename DotOf<f>::Type;
+  constexpr int kOffset = f.codes == Codes::uint7 ? f.offset : kInt8Offset;
   constexpr int kSteps = 8 / f.groups;
 
   const auto* p = reinterpret_cast<const std::uint8_t*>(at.weights());
@@ -98,33 +117,28 @@ void tile(const TilePlace& at) {
       LLM_UNROLL
       for (int g = 0; g < f.groups; ++g) {
         const int part = f.groups == 1 ? 2 : g;
-        I32 dots[kTokens][kPanelVectors];
+        Dot dots[kTokens][kPanelVectors];
         LLM_UNROLL
         for (int t = 0; t < kTokens; ++t) {
           LLM_UNROLL
           for (int v = 0; v < kPanelVectors; ++v) {
-            dots[t][v] = initial_dot<kOffset>(x[t * x_row_blocks], part);
+            dots[t][v] = Dot{initial_dot<kOffset>(x[t * x_row_blocks], part)};
           }
         }
         LLM_UNROLL
         for (int step = g * kSteps; step < (g + 1) * kSteps; ++step) {
+          const bool flush = (step + 1) % Dot::kSteps == 0 || step + 1 == (g + 1) * kSteps;
           LLM_UNROLL
           for (int v = 0; v < kPanelVectors; ++v) {
-            const auto w = CodeVector<f>::load_at(codes, step, v, table);
-            __builtin_prefetch(codes + kPrefetchBytes + (step * kPanelVectors + v) * 4 * kLanes);
-            if constexpr (kUint7) {
-              LLM_UNROLL
-              for (int t = 0; t < kTokens; ++t) {
-                dots[t][v] =
-                    dot_uint7(dots[t][v], w.bytes, four_columns(x[t * x_row_blocks], step));
-              }
-            } else {
-              const Int8Weights prepared = prepare_int8(w.bytes);
-              LLM_UNROLL
-              for (int t = 0; t < kTokens; ++t) {
-                dots[t][v] =
-                    dot_int8(dots[t][v], prepared, four_columns(x[t * x_row_blocks], step));
-              }
+            const auto w = load_weights<f>(codes, step, v, table);
+            // Nibbles are loaded twice, low and high halves.
+            if (kTokens <= kStreamTokens && (!f.nibbles || step < 4)) {
+              __builtin_prefetch(codes + kPrefetchBytes + (step * kPanelVectors + v) * 4 * kLanes);
+            }
+            LLM_UNROLL
+            for (int t = 0; t < kTokens; ++t) {
+              dots[t][v].add(w, four_columns(x[t * x_row_blocks], step));
+              if (flush) dots[t][v].flush();
             }
           }
         }
@@ -145,7 +159,7 @@ void tile(const TilePlace& at) {
           LLM_UNROLL
           for (int t = 0; t < kTokens; ++t) {
             const Q8Block& block = x[t * x_row_blocks];
-            sums[t][v] = mul_add(to_f32(dots[t][v]), scale * splat(block.scale), sums[t][v]);
+            sums[t][v] = mul_add(to_f32(dots[t][v].sum), scale * splat(block.scale), sums[t][v]);
             if constexpr (f.has_minimum) {
               sums[t][v] = mul_add(negative_minimum, splat(block.scaled_sum[part]), sums[t][v]);
             }

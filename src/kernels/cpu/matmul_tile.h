@@ -49,6 +49,10 @@ LLM_INLINE void finish_row(const TilePlace& at, std::int64_t token, const F32* s
   }
 }
 
+/// With few tokens the weights stream from memory: tiles up to this size fetch them that far ahead.
+constexpr int kStreamTokens = 8;
+constexpr std::int64_t kPrefetchBytes = 4096;
+
 /// Weights that should stay in the second-level cache while all tokens pass by.
 constexpr std::int64_t kPanelGroupBytes = 512 << 10;
 

@@ -9,23 +9,26 @@ namespace {
 
 constexpr int kChains = 10;
 
-/// Multiply-adds in one call of `step(sum, w, x)` on every chain.
+/// Runs `step(sum, w, x)` on every chain `iterations` times; returns the operations done.
 template <class Sum, class Weights, class Input, class Step>
 LLM_INLINE double measure(std::int64_t iterations, Sum start, Weights w, Input x, int columns,
                           Step step) {
+  opaque(x);  // its zeros could be folded
   Sum sums[kChains];
   LLM_UNROLL
-  for (int n = 0; n < kChains; ++n) sums[n] = start;
-  for (std::int64_t n = 0; n < iterations; ++n) {
-    opaque(w);  // or the products would move out of the loop
-    LLM_UNROLL
-    for (int chain = 0; chain < kChains; ++chain) sums[chain] = step(sums[chain], w, x);
+  for (int n = 0; n < kChains; ++n) {
+    sums[n] = start;
+    opaque(sums[n]);  // or all chains would be known to be equal, and become one
   }
-  Sum total = sums[0];
+  for (std::int64_t n = 0; n < iterations; ++n) {
+    LLM_UNROLL
+    for (int chain = 0; chain < kChains; ++chain) {
+      opaque(w);  // or the products would be computed once for all
+      step(sums[chain], w, x);
+    }
+  }
   LLM_UNROLL
-  for (int n = 1; n < kChains; ++n) total = total + sums[n];
-  volatile Sum sink;
-  __builtin_memcpy(const_cast<Sum*>(&sink), &total, sizeof total);
+  for (int n = 0; n < kChains; ++n) opaque(sums[n]);
   return 2.0 * static_cast<double>(iterations) * kChains * kLanes * columns;
 }
 
@@ -37,19 +40,18 @@ double peak_loop(InputFormat format, std::int64_t iterations) {
       alignas(64) const std::byte ones[4 * kLanes] = {};
       const Bf16Pairs pairs = load_bf16_pairs(ones);
       return measure(iterations, zero(), pairs, pairs, 2,
-                     [](F32 sum, Bf16Pairs w, Bf16Pairs x)
-                         LLM_LAMBDA_INLINE { return dot_bf16(sum, w, x); });
+                     [](F32& sum, Bf16Pairs w, Bf16Pairs x)
+                         LLM_LAMBDA_INLINE { sum = dot_bf16(sum, w, x); });
     }
     case InputFormat::q8: {
       const std::uint8_t codes[4 * kLanes] = {};
       const I32 none = splat(std::int32_t{0});
-      return measure(iterations, none, load_bytes(codes), none, 4,
-                     [](I32 sum, Bytes w, I32 x)
-                         LLM_LAMBDA_INLINE { return dot_uint7(sum, w, x); });
+      return measure(iterations, CodeDot<15>{none}, load_bytes(codes), none, 4,
+                     [](CodeDot<15>& dot, Bytes w, I32 x) LLM_LAMBDA_INLINE { dot.add(w, x); });
     }
     default:
       return measure(iterations, zero(), splat(0.5f), splat(0.25f), 1,
-                     [](F32 sum, F32 w, F32 x) LLM_LAMBDA_INLINE { return mul_add(w, x, sum); });
+                     [](F32& sum, F32 w, F32 x) LLM_LAMBDA_INLINE { sum = mul_add(w, x, sum); });
   }
 }
 

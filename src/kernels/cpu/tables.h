@@ -15,5 +15,8 @@ extern const Ops kOps;
 namespace avx512 {
 extern const Ops kOps;
 }
+namespace avx512_bf16 {
+extern const Ops kOps;
+}
 
 }  // namespace llm::kernels::cpu

@@ -170,15 +170,34 @@ LLM_INLINE I32 dot_int8(I32 sum, Int8Weights w, I32 x) {
   const __m256i words = _mm256_maddubs_epi16(w.magnitude, _mm256_sign_epi8(x.v, w.value));
   return {_mm256_add_epi32(sum.v, _mm256_madd_epi16(words, _mm256_set1_epi16(1)))};
 }
-LLM_INLINE I32 dot_uint7(I32 sum, Bytes w, I32 x) {
-  const __m256i words = _mm256_maddubs_epi16(w.v, x.v);
-  return {_mm256_add_epi32(sum.v, _mm256_madd_epi16(words, _mm256_set1_epi16(1)))};
-}
+
+template <int kMaxCode>
+struct CodeDot {
+  // Sums of two products of VPMADDUBSW that 16 bits hold.
+  static constexpr int kSteps = 32767 / (2 * kMaxCode * 127);
+  static_assert(kSteps >= 1);
+  I32 sum;
+  __m256i words = _mm256_setzero_si256();
+  LLM_INLINE void add(Bytes w, I32 x) {
+    words = _mm256_add_epi16(words, _mm256_maddubs_epi16(w.v, x.v));
+  }
+  LLM_INLINE void flush() {
+    const __m256i pairs = _mm256_madd_epi16(words, _mm256_set1_epi16(1));
+    sum.v = _mm256_add_epi32(sum.v, pairs);
+    words = _mm256_setzero_si256();
+  }
+};
 
 // ---- Measuring ----------------------------------------------------------------------------------
 
 /// Hides from the optimiser what the register holds.
 LLM_INLINE void opaque(F32& x) { asm volatile("" : "+x"(x.v)); }
+LLM_INLINE void opaque(I32& x) { asm volatile("" : "+x"(x.v)); }
+template <int kMaxCode>
+LLM_INLINE void opaque(CodeDot<kMaxCode>& x) {
+  opaque(x.sum);
+  asm volatile("" : "+x"(x.words));
+}
 LLM_INLINE void opaque(Bytes& x) { asm volatile("" : "+x"(x.v)); }
 LLM_INLINE void opaque(Bf16Pairs& x) { asm volatile("" : "+x"(x.even), "+x"(x.odd)); }
 

@@ -1,5 +1,6 @@
-// Vector layer for AVX-512 (F, BW, DQ, VL, VNNI, BF16): 16 lanes of 32 bits. Loads and stores need
-// no alignment. All layers have the same names; vec_baseline.h describes them.
+// Vector layer for AVX-512 (F, BW, DQ, VL and VNNI; with BF16 in avx512_bf16): 16 lanes of 32 bits.
+// Loads and stores need no alignment. All layers have the same names; vec_baseline.h describes
+// them.
 #pragma once
 
 #include <immintrin.h>
@@ -124,6 +125,8 @@ LLM_INLINE F32 load_i8(const std::uint8_t* p) {
 
 // ---- Products of pairs of bf16 ------------------------------------------------------------------
 
+#if defined(__AVX512BF16__)
+
 constexpr bool kBf16InputIsPairs = true;  // VDPBF16PS
 
 struct Bf16Pairs {
@@ -138,6 +141,29 @@ LLM_INLINE Bf16Pairs load_bf16_input(const std::byte* row, std::int64_t pair) {
 LLM_INLINE F32 dot_bf16(F32 sum, Bf16Pairs w, Bf16Pairs x) {
   return {_mm512_dpbf16_ps(sum.v, (__m512bh)w.v, (__m512bh)x.v)};
 }
+
+#else
+
+constexpr bool kBf16InputIsPairs = false;
+
+struct Bf16Pairs {
+  __m512 even, odd;
+};
+LLM_INLINE Bf16Pairs load_bf16_pairs(const std::byte* p) {
+  const __m512i pairs = _mm512_loadu_si512(p);
+  const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)),
+          _mm512_castsi512_ps(_mm512_and_si512(pairs, upper))};
+}
+LLM_INLINE Bf16Pairs load_bf16_input(const std::byte* row, std::int64_t pair) {
+  const float* x = reinterpret_cast<const float*>(row) + pair * 2;
+  return {_mm512_set1_ps(x[0]), _mm512_set1_ps(x[1])};
+}
+LLM_INLINE F32 dot_bf16(F32 sum, Bf16Pairs w, Bf16Pairs x) {
+  return {_mm512_fmadd_ps(w.odd, x.odd, _mm512_fmadd_ps(w.even, x.even, sum.v))};
+}
+
+#endif
 
 // ---- Products of 8-bit integers -----------------------------------------------------------------
 
@@ -160,14 +186,30 @@ LLM_INLINE Int8Weights prepare_int8(Bytes w) { return {w.v}; }
 LLM_INLINE I32 dot_int8(I32 sum, Int8Weights w, I32 x) {
   return {_mm512_dpbusd_epi32(sum.v, w.v, x.v)};
 }
-LLM_INLINE I32 dot_uint7(I32 sum, Bytes w, I32 x) { return {_mm512_dpbusd_epi32(sum.v, w.v, x.v)}; }
+
+template <int kMaxCode>
+struct CodeDot {
+  static constexpr int kSteps = 8;  // VPDPBUSD sums in 32 bits at once
+  I32 sum;
+  LLM_INLINE void add(Bytes w, I32 x) { sum.v = _mm512_dpbusd_epi32(sum.v, w.v, x.v); }
+  LLM_INLINE void flush() {}
+};
 
 // ---- Measuring ----------------------------------------------------------------------------------
 
 /// Hides from the optimiser what the register holds.
 LLM_INLINE void opaque(F32& x) { asm volatile("" : "+v"(x.v)); }
+LLM_INLINE void opaque(I32& x) { asm volatile("" : "+v"(x.v)); }
+template <int kMaxCode>
+LLM_INLINE void opaque(CodeDot<kMaxCode>& x) {
+  opaque(x.sum);
+}
 LLM_INLINE void opaque(Bytes& x) { asm volatile("" : "+v"(x.v)); }
+#if defined(__AVX512BF16__)
 LLM_INLINE void opaque(Bf16Pairs& x) { asm volatile("" : "+v"(x.v)); }
+#else
+LLM_INLINE void opaque(Bf16Pairs& x) { asm volatile("" : "+v"(x.even), "+v"(x.odd)); }
+#endif
 
 // ---- Sizes of register tiles (32 registers) -----------------------------------------------------
 

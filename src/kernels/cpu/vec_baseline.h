@@ -10,7 +10,9 @@
 //   Int8Weights    Bytes of weights in -128..127, stored plus kInt8Offset; dot_int8 adds the exact
 //                  products of the stored bytes with four values of x in -127..127 in each lane of
 //                  x
-//   dot_uint7      the same for weights in 0..127
+//   CodeDot        sum of such products for codes in 0..kMaxCode, kMaxCode <= 127: `add` takes one
+//                  step; `flush` must follow at least every kSteps of them, and before `sum` is
+//                  read
 #pragma once
 
 #include "core/half.h"
@@ -22,6 +24,7 @@ constexpr int kLanes = 4;
 
 typedef float FloatVector __attribute__((vector_size(16)));
 typedef std::int32_t IntVector __attribute__((vector_size(16)));
+typedef std::int16_t ShortVector __attribute__((vector_size(16)));
 
 struct F32 {
   FloatVector v;
@@ -103,8 +106,15 @@ LLM_INLINE void store_i8(std::int8_t* p, I32 x) {
 // ---- 16-bit floats and small integers in memory -------------------------------------------------
 
 LLM_INLINE F32 load_f16(const std::uint16_t* p) {
-  return {FloatVector{core::f16_to_f32(p[0]), core::f16_to_f32(p[1]), core::f16_to_f32(p[2]),
-                      core::f16_to_f32(p[3])}};
+  const I32 bits = {IntVector{p[0], p[1], p[2], p[3]}};
+  const I32 exponent = bits & splat(std::int32_t{0x7c00});
+  // Moved to its place in an f32 and scaled by 2^112 the number is exact, subnormals included;
+  // infinity and NaN get the f32 exponent that stands for them.
+  const F32 finite =
+      from_bits(shift_left<13>(bits & splat(std::int32_t{0x7fff}))) * splat(0x1p112f);
+  const IntVector special = (exponent.v == 0x7c00) & 0x7f800000;
+  const I32 sign = shift_left<16>(bits & splat(std::int32_t{0x8000}));
+  return from_bits(bits_of(finite) | I32{special} | sign);
 }
 LLM_INLINE F32 load_bf16(const std::uint16_t* p) {
   return {FloatVector{core::bf16_to_f32(p[0]), core::bf16_to_f32(p[1]), core::bf16_to_f32(p[2]),
@@ -169,24 +179,28 @@ LLM_INLINE Bytes look_up(const std::uint8_t* table /* (16) */, Bytes index) {
 }
 
 struct Int8Weights {
-  std::int8_t b[4 * kLanes];
+  Bytes w;
 };
-LLM_INLINE Int8Weights prepare_int8(Bytes w) {
-  Int8Weights signed_weights;
-  __builtin_memcpy(&signed_weights, &w, sizeof w);
-  return signed_weights;
+LLM_INLINE Int8Weights prepare_int8(Bytes w) { return {w}; }
+/// Products of signed bytes; the sum of two fits 16 bits: 2 * 128 * 127 = 32512.
+LLM_INLINE I32 dot_bytes(I32 sum, Bytes w, I32 x) {
+  ShortVector w_pairs, x_pairs;
+  __builtin_memcpy(&w_pairs, &w, sizeof w);
+  __builtin_memcpy(&x_pairs, &x, sizeof x);
+  const ShortVector even = ((w_pairs << 8) >> 8) * ((x_pairs << 8) >> 8);
+  const ShortVector odd = (w_pairs >> 8) * (x_pairs >> 8);
+  const IntVector pairs = reinterpret_cast<IntVector>(even + odd);
+  return {sum.v + ((pairs << 16) >> 16) + (pairs >> 16)};
 }
-template <class Weights>
-LLM_INLINE I32 dot_bytes(I32 sum, const Weights& w, I32 x) {
-  std::int8_t x_bytes[4 * kLanes];
-  __builtin_memcpy(x_bytes, &x, sizeof x_bytes);
-  for (int lane = 0; lane < kLanes; ++lane) {
-    for (int c = 0; c < 4; ++c) sum.v[lane] += w.b[4 * lane + c] * x_bytes[4 * lane + c];
-  }
-  return sum;
-}
-LLM_INLINE I32 dot_int8(I32 sum, Int8Weights w, I32 x) { return dot_bytes(sum, w, x); }
-LLM_INLINE I32 dot_uint7(I32 sum, Bytes w, I32 x) { return dot_bytes(sum, w, x); }
+LLM_INLINE I32 dot_int8(I32 sum, Int8Weights w, I32 x) { return dot_bytes(sum, w.w, x); }
+
+template <int kMaxCode>
+struct CodeDot {
+  static constexpr int kSteps = 8;
+  I32 sum;
+  LLM_INLINE void add(Bytes w, I32 x) { sum = dot_bytes(sum, w, x); }
+  LLM_INLINE void flush() {}
+};
 
 // ---- Measuring ----------------------------------------------------------------------------------
 
@@ -195,6 +209,11 @@ template <class T>
 LLM_INLINE void opaque(T& x) {
   asm volatile("" : "+m"(x));
 }
+#if defined(__SSE2__)
+LLM_INLINE void opaque(F32& x) { asm volatile("" : "+x"(x.v)); }
+LLM_INLINE void opaque(I32& x) { asm volatile("" : "+x"(x.v)); }
+LLM_INLINE void opaque(Bf16Pairs& x) { asm volatile("" : "+x"(x.even.v), "+x"(x.odd.v)); }
+#endif
 
 // ---- Sizes of register tiles (16 registers) -----------------------------------------------------
 

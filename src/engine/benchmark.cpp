@@ -1,0 +1,217 @@
+#include "engine/benchmark.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "core/error.h"
+#include "core/thread_pool.h"
+#include "engine/describe_model.h"
+#include "engine/machine_limits.h"
+#include "engine/page_allocator.h"
+
+namespace llm::engine {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::string_view kInputFormatNames[kernels::kInputFormats] = {"f32", "f16", "bf16", "q8"};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+// What one run has to compute and to read.
+struct Work {
+  double operations = 0;
+  double bytes = 0;
+};
+
+class Benchmark {
+ public:
+  Benchmark(models::LoadedModel& model, std::int64_t max_batch)
+      : model_(model),
+        pages_(model.decoder->cache().pages()),
+        tables_(static_cast<std::size_t>(max_batch)) {}
+
+  /// Gives each sequence pages for `positions`; false when the cache is too small.
+  bool allocate(std::int64_t positions) {
+    for (std::vector<std::int32_t>& table : tables_) {
+      if (!pages_.allocate(PageAllocator::pages_for(positions), table)) return false;
+    }
+    return true;
+  }
+
+  BenchmarkRow prefill(std::int64_t tokens, int repetitions) {
+    BenchmarkRow row{.name = fmt::format("pp{}", tokens), .batch = 1, .tokens = tokens};
+    const std::int64_t slice = model_.decoder->max_rows();
+    Work work;
+    for (std::int64_t begin = 0; begin < tokens; begin += slice) {
+      add_step(work, 1, begin, std::min(slice, tokens - begin), begin + slice >= tokens ? 1 : 0);
+    }
+    measure(row, repetitions, work, [&] {
+      for (std::int64_t begin = 0; begin < tokens; begin += slice) {
+        step(1, begin, std::min(slice, tokens - begin), begin + slice >= tokens);
+      }
+    });
+    return row;
+  }
+
+  BenchmarkRow decode(std::int64_t tokens, std::int64_t batch, int repetitions) {
+    BenchmarkRow row{.name = fmt::format("tg{}", tokens), .batch = batch, .tokens = tokens};
+    if (batch > 1) row.name += fmt::format(" x {}", batch);
+    Work work;
+    for (std::int64_t position = 0; position < tokens; ++position) {
+      add_step(work, batch, position, 1, batch);
+    }
+    measure(row, repetitions, work, [&] {
+      for (std::int64_t position = 0; position < tokens; ++position) step(batch, position, 1, true);
+    });
+    return row;
+  }
+
+ private:
+  // One step: `count` positions from `first` on of each of `batch` sequences.
+  void step(std::int64_t batch, std::int64_t first, std::int64_t count, bool wants_logits) {
+    rows_.clear();
+    page_tables_.clear();
+    for (std::int64_t sequence = 0; sequence < batch; ++sequence) {
+      page_tables_.push_back(tables_[static_cast<std::size_t>(sequence)].data());
+      for (std::int64_t position = first; position < first + count; ++position) {
+        rows_.push_back({.token = token_at(sequence, position),
+                         .position = position,
+                         .sequence = static_cast<std::int32_t>(sequence),
+                         .wants_logits = wants_logits && position == first + count - 1});
+      }
+    }
+    models::Decoder& decoder = *model_.decoder;
+    decoder.forward({rows_, page_tables_});
+    const std::int64_t wanted = decoder.wanted_rows();
+    for (std::int64_t row = 0; row < wanted; row += decoder.max_logit_rows()) {
+      (void)decoder.logits(row, std::min(decoder.max_logit_rows(), wanted - row));
+    }
+  }
+
+  // Which token it is does not matter for the speed; they differ, as in a text.
+  std::int32_t token_at(std::int64_t sequence, std::int64_t position) const {
+    return static_cast<std::int32_t>((sequence * 7919 + position * 104729 + 1) %
+                                     model_.config.vocab_size);
+  }
+
+  void add_step(Work& work, std::int64_t batch, std::int64_t first, std::int64_t count,
+                std::int64_t logit_rows) const {
+    const models::ModelConfig& config = model_.config;
+    const auto head = static_cast<double>(config.vocab_size * config.hidden_size);
+    const double embedding = config.tie_embeddings ? 0.0 : head;
+    const double layers = static_cast<double>(model_.parameters) - head - embedding;
+    const auto rows = static_cast<double>(batch * count);
+    work.operations += 2.0 * (layers * rows + head * static_cast<double>(logit_rows));
+    // Weights are read once per step, the output head only when logits are wanted.
+    const auto weights = static_cast<double>(model_.memory.weights);
+    work.bytes += logit_rows > 0 ? weights : weights * layers / (layers + head);
+    for (std::int64_t position = first; position < first + count; ++position) {
+      std::int64_t seen = position + 1;
+      if (config.sliding_window > 0) seen = std::min(seen, config.sliding_window);
+      // q.k and the sum over v: one multiplication and one addition per component each.
+      work.operations += static_cast<double>(batch * seen * 4 * config.n_heads * config.head_dim *
+                                             config.n_layers);
+    }
+    work.bytes += static_cast<double>(batch * (first + count)) *
+                  static_cast<double>(model_.memory.kv_per_token);
+  }
+
+  template <class Run>
+  void measure(BenchmarkRow& row, int repetitions, const Work& work, Run run) {
+    run();  // warms caches and threads up
+    const auto tokens = static_cast<double>(row.tokens * row.batch);
+    for (int repetition = 0; repetition < repetitions; ++repetition) {
+      const auto start = Clock::now();
+      run();
+      row.tokens_per_s.push_back(tokens /
+                                 std::chrono::duration<double>(Clock::now() - start).count());
+    }
+    row.median_tokens_per_s = median(row.tokens_per_s);
+    const double runs_per_s = row.median_tokens_per_s / tokens;
+    row.gb_per_s = work.bytes * runs_per_s / 1e9;
+    row.gflop_per_s = work.operations * runs_per_s / 1e9;
+  }
+
+  models::LoadedModel& model_;
+  PageAllocator pages_;
+  std::vector<std::vector<std::int32_t>> tables_;
+  std::vector<models::BatchRow> rows_;
+  std::vector<const std::int32_t*> page_tables_;
+};
+
+Status check_options(const BenchmarkOptions& options) {
+  if (options.prompt < 0 || options.generate < 0) {
+    return core::invalid_argument("numbers of tokens must be at least 0 (got {} and {})",
+                                  options.prompt, options.generate);
+  }
+  if (options.repetitions < 1) {
+    return core::invalid_argument("repetitions must be at least 1 (got {})", options.repetitions);
+  }
+  if (options.batches.empty()) return core::invalid_argument("no batch size given");
+  for (const std::int64_t batch : options.batches) {
+    if (batch < 1 || batch > 512) {
+      return core::invalid_argument("batch size must be 1..=512 (got {})", batch);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<BenchmarkReport> run_benchmark(const std::string& path, const LoadOptions& load,
+                                      const BenchmarkOptions& options) {
+  LLM_RETURN_IF_ERROR(check_load_options(load));
+  LLM_RETURN_IF_ERROR(check_options(options));
+  LLM_ASSIGN_OR_RETURN(const kernels::Ops* ops, kernels::select_ops(load.instruction_set));
+  LLM_ASSIGN_OR_RETURN(const formats::ModelFile file, formats::ModelFile::open(path));
+  core::ThreadPool pool(load.threads > 0 ? load.threads : core::default_thread_count());
+
+  const std::int64_t positions = std::max<std::int64_t>({options.prompt, options.generate, 1});
+  const std::int64_t max_batch = *std::max_element(options.batches.begin(), options.batches.end());
+  models::DecoderOptions decoder_options{.dtype = load.dtype,
+                                         .context = load.context > 0 ? load.context : positions,
+                                         .max_sequences = static_cast<int>(max_batch),
+                                         .max_batch_rows = load.max_batch_rows,
+                                         .on_progress = load.on_progress};
+  if (decoder_options.context < positions) {
+    return core::invalid_argument("context {}: the benchmark needs {} positions",
+                                  decoder_options.context, positions);
+  }
+  LLM_ASSIGN_OR_RETURN(models::LoadedModel model,
+                       models::load_decoder(file, decoder_options, *ops, pool));
+  if (model.decoder->max_rows() < max_batch) {
+    return core::invalid_argument("batch size {}: a step takes {} rows at most", max_batch,
+                                  model.decoder->max_rows());
+  }
+  BenchmarkReport report;
+  report.info = describe_model(file, model, *ops, pool.size());
+  const kernels::InputFormat format = ops->input_format(model.types.reported);
+  report.input_format = kInputFormatNames[static_cast<std::size_t>(format)];
+  LLM_ASSIGN_OR_RETURN(const double bandwidth, measure_read_bandwidth(pool));
+  report.machine_gb_per_s = bandwidth / 1e9;
+  report.machine_gflop_per_s = measure_peak_operations(*ops, format, pool) / 1e9;
+
+  Benchmark benchmark(model, max_batch);
+  if (!benchmark.allocate(positions)) {
+    return core::resource_exhausted("the KV cache has no room for {} sequences of {} positions",
+                                    max_batch, positions);
+  }
+  if (options.prompt > 0) {
+    report.rows.push_back(benchmark.prefill(options.prompt, options.repetitions));
+  }
+  if (options.generate > 0) {
+    for (const std::int64_t batch : options.batches) {
+      report.rows.push_back(benchmark.decode(options.generate, batch, options.repetitions));
+    }
+  }
+  return report;
+}
+
+}  // namespace llm::engine

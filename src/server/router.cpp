@@ -1,0 +1,52 @@
+#include "server/router.h"
+
+#include <algorithm>
+
+namespace llm::server {
+namespace {
+
+// The matched {..} segments, or nothing when the path is another one.
+std::optional<std::vector<std::string>> match_path(std::string_view pattern,
+                                                   std::string_view path) {
+  std::vector<std::string> params;
+  while (!pattern.empty() && !path.empty()) {
+    if (pattern.front() == '{') {
+      const std::string_view segment = path.substr(0, path.find('/'));
+      if (segment.empty()) return std::nullopt;
+      params.emplace_back(segment);
+      path.remove_prefix(segment.size());
+      pattern.remove_prefix(pattern.find('}') + 1);
+    } else if (pattern.front() == path.front()) {
+      pattern.remove_prefix(1);
+      path.remove_prefix(1);
+    } else {
+      return std::nullopt;
+    }
+  }
+  if (!pattern.empty() || !path.empty()) return std::nullopt;
+  return params;
+}
+
+}  // namespace
+
+Router::Match Router::match(std::string_view method, std::string_view path) const {
+  Match result;
+  for (const Route& route : routes_) {
+    auto params = match_path(route.pattern, path);
+    if (!params) continue;
+    const bool as_head = method == "HEAD" && route.method == "GET" && !route.streams;
+    if (route.method == method || as_head) {
+      result.route = &route;
+      result.params = std::move(*params);
+      result.allowed.clear();
+      return result;
+    }
+    if (!result.allowed.empty()) result.allowed += ", ";
+    result.allowed += route.method;
+    if (route.method == "GET" && !route.streams) result.allowed += ", HEAD";
+  }
+  if (!result.allowed.empty()) result.allowed += ", OPTIONS";
+  return result;
+}
+
+}  // namespace llm::server

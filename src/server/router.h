@@ -1,0 +1,44 @@
+// Router: the table of routes. Filled before the first request, read-only afterwards.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/http_message.h"
+
+namespace llm::server {
+
+enum class Access : std::uint8_t { open, key };
+
+struct Route {
+  std::string method;   ///< "GET", "POST" or "DELETE"; only POST takes a body
+  std::string pattern;  ///< "/v1/jobs/{id}": a {..} part matches one path segment
+  Access access = Access::key;
+  /// Runs on the worker pool rather than the network thread: it may take milliseconds.
+  bool slow = false;
+  /// Answers with a stream (so HEAD has no meaning).
+  bool streams = false;
+  std::function<HttpResponse(const HttpRequest&)> handle;
+};
+
+class Router {
+ public:
+  void add(Route route) { routes_.push_back(std::move(route)); }
+  const std::vector<Route>& routes() const { return routes_; }
+
+  struct Match {
+    const Route* route = nullptr;  ///< null: see `allowed`
+    std::vector<std::string> params;
+    std::string allowed;  ///< methods of a known path, comma-separated; empty: unknown path
+  };
+  Match match(std::string_view method, std::string_view path) const;
+
+ private:
+  std::vector<Route> routes_;
+};
+
+}  // namespace llm::server

@@ -1,0 +1,82 @@
+#include "core/mapped_file.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <string>
+
+#include "support/temp_dir.h"
+
+namespace llm::core {
+namespace {
+
+std::string text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+TEST(MappedFile, ShowsTheContent) {
+  const TempDir dir;
+  const auto path = dir.write("file", "hello");
+  const auto file = MappedFile::open(path);
+  ASSERT_TRUE(file) << file.error().message();
+  EXPECT_EQ(text_of(file->bytes()), "hello");
+  EXPECT_EQ(file->path(), path);
+}
+
+TEST(MappedFile, EmptyFile) {
+  const TempDir dir;
+  const auto file = MappedFile::open(dir.write("file", ""));
+  ASSERT_TRUE(file) << file.error().message();
+  EXPECT_TRUE(file->bytes().empty());
+}
+
+TEST(MappedFile, AddressStaysOnAMove) {
+  const TempDir dir;
+  auto file = MappedFile::open(dir.write("file", "hello"));
+  ASSERT_TRUE(file);
+  const std::byte* address = file->bytes().data();
+  MappedFile moved = std::move(*file);
+  EXPECT_EQ(moved.bytes().data(), address);
+  auto other = MappedFile::open(dir.write("other", "x"));
+  ASSERT_TRUE(other);
+  *other = std::move(moved);
+  EXPECT_EQ(text_of(other->bytes()), "hello");
+}
+
+TEST(MappedFile, WhatIsNotARegularFileIsRefused) {
+  const TempDir dir;
+  EXPECT_EQ(MappedFile::open(dir.path() / "absent").error().code(), StatusCode::not_found);
+  EXPECT_EQ(MappedFile::open(dir.path()).error().code(), StatusCode::io_error);
+  // A pipe must not block the opener.
+  const auto pipe = dir.path() / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const auto file = MappedFile::open(pipe);
+  ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().code(), StatusCode::io_error);
+  EXPECT_NE(file.error().message().find("pipe"), std::string::npos);
+}
+
+TEST(MappedFile, ReleasedPagesStayReadable) {
+  const TempDir dir;
+  std::string content(100'000, 'a');
+  content[50'000] = 'b';
+  const auto file = MappedFile::open(dir.write("file", content));
+  ASSERT_TRUE(file);
+  file->release_pages(file->bytes());
+  file->release_pages(file->bytes().subspan(10, 9000));
+  file->release_pages({});
+  EXPECT_EQ(text_of(file->bytes()), content);
+}
+
+TEST(ReadTextFile, ReadsAndBounds) {
+  const TempDir dir;
+  const auto path = dir.write("file", "hello");
+  EXPECT_EQ(*read_text_file(path, 5), "hello");
+  const auto too_large = read_text_file(path, 4);
+  ASSERT_FALSE(too_large);
+  EXPECT_NE(too_large.error().message().find("5 bytes, expected at most 4"), std::string::npos);
+  EXPECT_EQ(read_text_file(dir.path() / "absent", 4).error().code(), StatusCode::not_found);
+}
+
+}  // namespace
+}  // namespace llm::core

@@ -1,0 +1,6 @@
+# Every fuzz target, once: fuzz_<name>.cpp defines LLVMFuzzerTestOneInput, corpus/<name>/ holds its
+# inputs, <name>.dict (optional) its dictionary. Included by fuzz/ (libFuzzer, the `fuzz` preset) and
+# by fuzz_replay/ (ordinary builds), which define llm_fuzz_target(<name> DEPENDS <folders>).
+llm_fuzz_target(gguf DEPENDS formats)
+llm_fuzz_target(safetensors DEPENDS formats)
+llm_fuzz_target(job_body DEPENDS server)

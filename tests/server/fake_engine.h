@@ -1,0 +1,93 @@
+// FakeEngine: a scripted Engine without a model. One token is one byte of the prompt; it answers
+// "t0 ", "t1 ", ... until its script ends or max_tokens is reached. Tests set its pace, hold it,
+// make it fail, and see what it was asked.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "llm/engine.h"
+
+namespace llm::server {
+
+struct FakeEngineOptions {
+  std::int64_t context = 64;
+  std::int64_t vocab_size = 256;
+  int max_sequences = 2;
+  std::int64_t script_tokens = 1000000;  ///< the end token comes after these
+  std::chrono::microseconds token_time{0};
+  DType dtype = DType::f32;
+  std::vector<DType> supported = {DType::f32, DType::f16, DType::bf16};
+};
+
+class FakeEngine : public Engine {
+ public:
+  explicit FakeEngine(FakeEngineOptions options = {});
+  ~FakeEngine() override;
+
+  const ModelInfo& info() const override { return info_; }
+  Result<std::vector<std::int32_t>> tokenize(std::string_view text,
+                                             bool add_special) const override;
+  Result<std::string> detokenize(std::span<const std::int32_t> ids) const override;
+  const std::string& chat_template() const override { return chat_template_; }
+  std::string bos_text() const override { return ""; }
+  std::string eos_text() const override { return ""; }
+  Result<RequestId> submit(GenerationRequest request,
+                           std::shared_ptr<GenerationObserver> observer) override;
+  void cancel(RequestId id) override;
+  Result<std::vector<float>> logits(std::span<const std::int32_t> tokens, std::int64_t chunk,
+                                    bool all_positions) override;
+  EngineStats stats() const override;
+
+  /// While held, nothing is started and no token comes out, as in a very long step.
+  void hold();
+  void release();
+  /// After this many more tokens (over all requests) the next request ends with the error.
+  void fail_after(std::int64_t tokens, Status error);
+  void set_stop_text_after(std::int64_t tokens) { stop_after_ = tokens; }
+
+  GenerationRequest last_request() const;
+  std::int64_t tokens_made() const { return tokens_made_; }
+  int cancelled() const { return cancelled_; }
+
+ private:
+  struct Running {
+    RequestId id;
+    GenerationRequest request;
+    std::shared_ptr<GenerationObserver> observer;
+    std::int64_t prompt_tokens;
+    std::int64_t max_tokens;
+    std::int64_t made = 0;
+    bool started = false;
+    bool cancel = false;
+  };
+
+  void run();
+  bool step(Running& sequence);
+  void finish(const Running& sequence, StopReason reason, Status error = {});
+
+  const FakeEngineOptions options_;
+  ModelInfo info_;
+  std::string chat_template_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::shared_ptr<Running>> waiting_;
+  std::vector<std::shared_ptr<Running>> running_;
+  GenerationRequest last_;
+  RequestId next_id_ = 1;
+  bool held_ = false;
+  bool stopping_ = false;
+  std::int64_t fail_in_ = -1;
+  Status failure_;
+  std::atomic<std::int64_t> stop_after_ = -1;
+  std::atomic<std::int64_t> tokens_made_ = 0;
+  std::atomic<int> cancelled_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace llm::server

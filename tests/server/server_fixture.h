@@ -1,0 +1,73 @@
+// A Server with a FakeEngine behind it, on a free loopback port.
+#pragma once
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "server/fake_engine.h"
+#include "server/server.h"
+#include "server/test_client.h"
+
+namespace llm::server {
+
+/// True once `condition` holds; false after five seconds.
+inline bool eventually(const std::function<bool()>& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return true;
+}
+
+inline std::string job_path(const std::string& id) { return fmt::format("/v1/jobs/{}", id); }
+
+inline std::string stream_path(const std::string& id, std::string_view query = "") {
+  return fmt::format("/v1/jobs/{}/stream{}", id, query);
+}
+
+class ServerFixture : public ::testing::Test {
+ protected:
+  /// Starts the server; `with_engine` false leaves the model loading.
+  void start(ServerOptions options = {}, FakeEngineOptions engine_options = {},
+             bool with_engine = true) {
+    engine = std::make_shared<FakeEngine>(engine_options);
+    options.port = 0;
+    auto started = Server::start(std::move(options));
+    ASSERT_TRUE(started.has_value()) << started.error().message();
+    server = std::move(started).value();
+    if (with_engine) server->set_engine(engine, chat);
+  }
+
+  TestReply get(std::string_view path, std::string_view headers = "") {
+    return request(server->port(), "GET", path, "", headers);
+  }
+  TestReply post(std::string_view path, std::string_view body, std::string_view headers = "") {
+    return request(server->port(), "POST", path, body, headers);
+  }
+  /// Posts an infer job with more members, e.g. `"max_tokens":3`; its id, or "" with a failure.
+  std::string post_job(std::string_view members = "\"max_tokens\":3") {
+    const TestReply reply =
+        post("/v1/jobs", fmt::format(R"({{"operation":"infer","prompt":"hello",{}}})", members));
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    return reply.status == 200 ? reply.json()["job_id"].get<std::string>() : "";
+  }
+  std::vector<core::Json> stream(const std::string& id, std::string_view query = "") {
+    return events_of(get(stream_path(id, query)).body);
+  }
+  std::string state_of(const std::string& id) {
+    return get(job_path(id)).json().value("state", "");
+  }
+
+  ChatRenderer chat;  ///< set before start()
+  std::shared_ptr<FakeEngine> engine;
+  std::unique_ptr<Server> server;
+};
+
+}  // namespace llm::server
