@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "core/error.h"
+#include "core/quote.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/hash.h"
 #include "tokenizer/utf8.h"
@@ -39,12 +40,11 @@ Status BpeModel::add_merges(const std::vector<MergeTexts>& merges, std::string_v
     const std::int32_t right_id = vocabulary_.find(right);
     const std::int32_t id = vocabulary_.find(merged);
     if (left_id < 0 || right_id < 0 || id < 0) {
-      return core::corrupt_data(
-          "{}: merges[{}] (\"{}\" and \"{}\"): \"{}\" is not in the vocabulary", what, rank, left,
-          right,
-          left_id < 0    ? left
-          : right_id < 0 ? right
-                         : std::string_view(merged));
+      const std::string_view missing = left_id < 0    ? left
+                                       : right_id < 0 ? right
+                                                      : std::string_view(merged);
+      return core::corrupt_data("{}: merges[{}] ({} and {}): {} is not in the vocabulary", what,
+                                rank, core::quote(left), core::quote(right), core::quote(missing));
     }
     const std::uint64_t pair = pair_key(left_id, right_id);
     std::size_t place = pair_hash(pair) & mask;
@@ -67,8 +67,8 @@ Status BpeModel::set_symbols(std::string_view what) {
     unknown_id_ = vocabulary_.find(*options_.unknown_token);
     // A vocabulary with a token for every byte never needs it.
     if (unknown_id_ < 0 && !every_byte) {
-      return core::corrupt_data("{}: unk_token \"{}\" is not in the vocabulary", what,
-                                *options_.unknown_token);
+      return core::corrupt_data("{}: unk_token {} is not in the vocabulary", what,
+                                core::quote(*options_.unknown_token));
     }
   }
   if (!options_.byte_words) return Status();

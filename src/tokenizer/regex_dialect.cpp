@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/quote.h"
 #include "tokenizer/utf8.h"
 
 namespace llm::tokenizer {
@@ -157,7 +158,7 @@ class Translator {
     }
     const bool to_end_of_group = end < in_.size() && in_[end] == ')';
     if (end == at_ + 2 || end >= in_.size() || (in_[end] != ':' && !to_end_of_group)) {
-      return refuse("the group '" + std::string(in_.substr(at_, 4)) + "'");
+      return refuse("the group " + core::quote(in_.substr(at_, 4)));
     }
     if (to_end_of_group) {
       // In the middle of a group, the two dialects give different alternatives.
@@ -296,7 +297,7 @@ class Translator {
     }
     bool known = !name.empty();
     for (const char c : name) known = known && (is_letter(c) || c == '_');
-    if (!known) return refuse("the property '" + std::string(name) + "'");
+    if (!known) return refuse("the property " + core::quote(name));
     bool category = false;
     for (const std::string_view one : kCategories) category = category || one == name;
     // A bare script name would mean the script extensions in PCRE2.

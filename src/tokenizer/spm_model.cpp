@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "core/error.h"
+#include "core/quote.h"
 #include "tokenizer/utf8.h"
 
 namespace llm::tokenizer {
@@ -18,8 +19,8 @@ Result<std::unique_ptr<SpmModel>> SpmModel::build(const std::vector<Token>& merg
   WordBreaks breaks;
   for (const Token& token : mergeable) {
     if (!std::isfinite(token.score)) {
-      return core::corrupt_data("{}: the score of token {} (\"{}\") is not finite", what, token.id,
-                                token.text);
+      return core::corrupt_data("{}: the score of token {} ({}) is not finite", what, token.id,
+                                core::quote(token.text));
     }
     entries.push_back({token.text, token.id});
     scores.push_back(token.score);

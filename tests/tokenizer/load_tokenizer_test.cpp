@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "formats/temp_dir.h"
+#include "support/temp_dir.h"
 #include "formats/tensor_writer.h"
 
 namespace llm::engine {
