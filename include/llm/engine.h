@@ -137,6 +137,7 @@ class Engine {
   virtual Result<std::vector<float>> logits(std::span<const std::int32_t> tokens,
                                             std::int64_t chunk, bool all_positions) = 0;
 
+  /// As of the last finished step.
   virtual EngineStats stats() const = 0;
 };
 

@@ -54,14 +54,18 @@ void Heartbeat::schedule() {
   });
 }
 
-void Heartbeat::send() {
-  if (options_.url.empty() || !*alive_) return;
+void Heartbeat::send(std::function<void()> done) {
+  if (options_.url.empty() || !*alive_) {
+    if (done) done();
+    return;
+  }
   const Result<Url> url = parse_url(options_.url);
   if (!url) return;  // refused when the server was started
   post_json(io_, url.value(), "/v1/worker-heartbeat",
             heartbeat_body(options_, report_(), port_, version_),
-            [this, alive = alive_](const Result<int>& http_status) {
+            [this, alive = alive_, done = std::move(done)](const Result<int>& http_status) {
               if (*alive) on_result(http_status);
+              if (done) done();
             });
 }
 

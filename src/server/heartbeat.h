@@ -27,8 +27,8 @@ class Heartbeat {
 
   /// Sends now and again at every interval. Nothing happens without a URL.
   void start();
-  /// Sends now, out of turn.
-  void send();
+  /// Sends now, out of turn; `done` is called when that is over, whatever came of it.
+  void send(std::function<void()> done = {});
   void stop();
 
  private:

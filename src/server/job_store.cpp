@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "server/identity.h"
 
 namespace llm::server {
@@ -28,7 +29,6 @@ struct JobStore::Load {
 std::shared_ptr<JobStore::Load> JobStore::make_load() { return std::make_shared<Load>(); }
 
 Result<std::shared_ptr<Job>> JobStore::admit(Job::Settings settings, std::size_t capacity) {
-  purge();
   const std::lock_guard lock(mutex_);
   if (closed_) return core::unavailable("the worker is shutting down");
   {
@@ -41,8 +41,16 @@ Result<std::shared_ptr<Job>> JobStore::admit(Job::Settings settings, std::size_t
   }
   settings.id = "job-" + random_uuid();
   settings.sequence = next_sequence_++;
-  auto job = std::make_shared<Job>(
-      std::move(settings), [load = load_](const EndEvent& event) { load->finished(event); });
+  auto on_finished = [load = load_, id = settings.id,
+                      request_id = settings.request_id](const EndEvent& event) {
+    load->finished(event);
+    core::log(
+        core::LogLevel::info,
+        "request_id={} {} ended: {}, {} tokens from {} in {:.1f} ms after {:.1f} ms of prefill",
+        request_id, id, wire_name(event.reason), event.tokens_out, event.prompt_tokens,
+        event.decode_ms, event.prefill_ms);
+  };
+  auto job = std::make_shared<Job>(std::move(settings), std::move(on_finished));
   jobs_.emplace(job->settings().id, job);
   return job;
 }
@@ -95,10 +103,15 @@ void JobStore::purge() {
   std::sort(ended.begin(), ended.end(), [](const Ended& a, const Ended& b) { return a.at > b.at; });
   const auto now = Job::Clock::now();
   std::size_t kept_bytes = 0;
+  std::size_t kept_jobs = 0;
   const std::lock_guard lock(mutex_);
   for (const Ended& job : ended) {  // newest first
     kept_bytes += job.bytes;
-    if (job.at + limits_.ttl < now || kept_bytes > limits_.ended_bytes) jobs_.erase(job.id);
+    ++kept_jobs;
+    if (job.at + limits_.ttl < now || kept_bytes > limits_.ended_bytes ||
+        kept_jobs > limits_.ended_jobs) {
+      jobs_.erase(job.id);
+    }
   }
 }
 

@@ -19,6 +19,7 @@ namespace llm::server {
 
 struct JobStoreLimits {
   std::chrono::milliseconds ttl = std::chrono::seconds(300);  ///< kept after the end
+  std::size_t ended_jobs = 10000;                             ///< kept
   std::size_t ended_bytes = std::size_t{64} << 20U;           ///< kept by ended jobs together
 };
 
@@ -39,7 +40,8 @@ class JobStore {
   /// Jobs before this one that have not started; 0 for the next in line.
   std::int64_t queue_position(const Job& job) const;
 
-  /// Drops what ended longer than the time to live ago, and the oldest ended ones over the budget.
+  /// Drops what ended longer than the time to live ago, and the oldest ended ones over the
+  /// budgets. To be called regularly.
   void purge();
 
   std::size_t active() const;

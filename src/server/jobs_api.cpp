@@ -186,7 +186,10 @@ HttpResponse JobsApi::stream(const HttpRequest& request) {
   if (!job) return unknown_job();
   std::int64_t from = 0;
   for (const auto& [name, value] : request.query) {
-    if (name != "from") continue;
+    if (name != "from") {
+      return field_error_response(
+          {{name, "known_parameter", "the stream takes one parameter, from", nullptr}});
+    }
     const char* const end = value.data() + value.size();
     const auto [stopped, error] = std::from_chars(value.data(), end, from);
     if (error != std::errc() || stopped != end || from < 0) {

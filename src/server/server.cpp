@@ -164,7 +164,10 @@ void Server::drain(std::chrono::milliseconds timeout, const std::function<bool()
     return open == 0 && impl_->jobs.active() == 0;
   });
   impl_->stopped = true;
-  asio::post(impl_->io, [raw = impl_.get()] { raw->heartbeat->send(); });
+  const auto told = std::make_shared<std::promise<void>>();
+  asio::post(impl_->io,
+             [raw = impl_.get(), told] { raw->heartbeat->send([told] { told->set_value(); }); });
+  (void)told->get_future().wait_for(kGrace);
 }
 
 }  // namespace llm::server

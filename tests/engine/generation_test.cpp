@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 
 #include "llm/engine.h"
 
@@ -214,6 +215,10 @@ TEST_F(Generation, CancelEndsARunningRequestSoon) {
   EXPECT_EQ(collector->ends, 1);
   engine_->cancel(*id);  // ended already: nothing happens
   EXPECT_EQ(run(story(4))->end.reason, StopReason::max_tokens);
+  // Statistics are those of the last finished step: wait for it, but not forever.
+  for (int i = 0; i < 5000 && engine_->stats().kv_pages_used != 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
   EXPECT_EQ(engine_->stats().kv_pages_used, 0);
 }
 

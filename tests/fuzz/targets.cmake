@@ -3,3 +3,4 @@
 # by fuzz_replay/ (ordinary builds), which define llm_fuzz_target(<name> DEPENDS <folders>).
 llm_fuzz_target(gguf DEPENDS formats)
 llm_fuzz_target(safetensors DEPENDS formats)
+llm_fuzz_target(job_body DEPENDS server)

@@ -4,9 +4,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <sstream>
-
 namespace llm::server {
 namespace {
 
@@ -268,15 +265,6 @@ TEST(JobRequest, ASyntaxErrorDoesNotQuoteThePrompt) {
   const auto parsed = parse_job("{\"prompt\":\"top secret\x01\"}", {.model = kModel, .limits = {}});
   ASSERT_FALSE(parsed.has_value());
   EXPECT_EQ(parsed.error().message().find("secret"), std::string::npos) << parsed.error().message();
-}
-
-TEST(JobRequest, TheDocumentedTableIsTheSchema) {
-  std::ifstream file(LLM_SOURCE_DIR "/docs/api.md");
-  std::stringstream text;
-  text << file.rdbuf();
-  EXPECT_NE(text.str().find(job_fields_markdown()), std::string::npos)
-      << "docs/api.md must contain:\n"
-      << job_fields_markdown();
 }
 
 }  // namespace

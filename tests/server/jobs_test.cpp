@@ -139,6 +139,7 @@ TEST_F(Jobs, AJobCanBeStreamedAgainAndFromAnyToken) {
   EXPECT_EQ(stream(id, "?from=100").size(), 3U) << "started, end, [DONE]";
   EXPECT_EQ(get(stream_path(id, "?from=-1")).status, 400);
   EXPECT_EQ(get(stream_path(id, "?from=x")).status, 400);
+  EXPECT_EQ(get(stream_path(id, "?form=1")).status, 400);
 }
 
 TEST_F(Jobs, AStreamFromALaterTokenWaitsForItWhileTheJobRuns) {
