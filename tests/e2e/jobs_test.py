@@ -139,7 +139,6 @@ class JobsTest(unittest.TestCase):
         seen = set(reply["tokens"])
         off = self.greedy(prompt=CAT["prompt"])
         on = self.greedy(prompt=CAT["prompt"], repetition_penalty=1.3, repeat_last_n=0)
-        strong = self.greedy(prompt=CAT["prompt"], repetition_penalty=2.0, repeat_last_n=0)
         self.assertEqual(off, self.greedy(prompt=CAT["prompt"], repetition_penalty=1.0))
         overruled = 0
         for token in on:
@@ -153,8 +152,6 @@ class JobsTest(unittest.TestCase):
                 self.assertEqual(chosen, unseen[0], "the likeliest unseen token")
             overruled += chosen != top[0]["id"]
             seen.add(chosen)
-        distinct = [len({t["logprobs"]["id"] for t in run}) / len(run) for run in (off, strong)]
-        self.assertGreaterEqual(distinct[1], distinct[0])
         self.assertGreater(overruled, 0, "1.3 changes at least one choice in forty tokens")
 
     def test_logit_bias_bans_and_forces(self):
