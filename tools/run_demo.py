@@ -118,10 +118,11 @@ def main():
     print(f"\n\n== {describe(end)}\n", file=sys.stderr)
     print(f"""Next:
   {args.worker} run --model {args.model} --prompt "The little dog"    without a server
-  ./run --serve                                          a server on port 8080, then:
-  curl -N http://127.0.0.1:8080/v1/chat/completions -H 'Content-Type: application/json' \\
-    -d '{{"model": "demo", "stream": true, "messages": [{{"role": "user", "content": "Hello!"}}]}}'
-  ./test                                                 all tests""", file=sys.stderr)
+  ./run --serve                                      a server on port 8080; in another terminal:
+    job=$(curl -s http://127.0.0.1:8080/v1/jobs -H 'Content-Type: application/json' \\
+      -d '{{"operation": "infer", "prompt": "The cat sat"}}' | sed 's/.*"sse_url":"\\([^"]*\\)".*/\\1/')
+    curl -N http://127.0.0.1:8080$job
+  ./test                                             all tests""", file=sys.stderr)
     return 0
 
 

@@ -38,9 +38,7 @@ int run_program(int argc, char** argv) {
 
   int exit_code = kExitOk;
   add_run_command(app, exit_code);
-#ifdef LLM_HAS_SERVER
   add_serve_command(app, exit_code);
-#endif
   add_logits_command(app, exit_code);
   add_tokenize_command(app, exit_code);
   add_inspect_command(app, exit_code);

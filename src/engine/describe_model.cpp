@@ -6,7 +6,7 @@
 #include "core/log.h"
 #include "core/thread_pool.h"
 #include "engine/eos_tokens.h"
-#include "engine/load_tokenizer.h"
+#include "engine/no_tokenizer.h"
 
 namespace llm::engine {
 
@@ -65,13 +65,9 @@ Result<ModelInfo> plan_model(const std::string& path, const LoadOptions& options
   LLM_ASSIGN_OR_RETURN(const models::LoadedModel model,
                        models::plan_decoder(file, decoder_options, *ops, pool));
   ModelInfo info = describe_model(file, model, *ops, pool.size());
-  const auto tokenizer = load_tokenizer(file);
-  if (!tokenizer) {
-    core::log(core::LogLevel::warning, "no tokenizer: {}", tokenizer.error().message());
-    return info;
-  }
+  LLM_ASSIGN_OR_RETURN(const auto tokenizer, tokenizer_or_none(file));
   LLM_ASSIGN_OR_RETURN(info.capabilities.eos_tokens,
-                       find_eos_tokens(file, **tokenizer, model.config.vocab_size));
+                       find_eos_tokens(file, *tokenizer, model.config.vocab_size));
   return info;
 }
 

@@ -18,8 +18,7 @@ ModelInfo describe_model(const formats::ModelFile& file, const models::LoadedMod
                          const kernels::Ops& ops, int threads);
 
 /// What load_model(path, options) would report if called now, memory plan included, without reading
-/// the weights. Errors as load_model, except that a model without a usable tokenizer passes,
-/// without end tokens and with a warning in the log.
+/// the weights. Errors as load_model.
 Result<ModelInfo> plan_model(const std::string& path, const LoadOptions& options);
 
 }  // namespace llm::engine

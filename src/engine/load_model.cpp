@@ -1,25 +1,11 @@
 #include "core/log.h"
 #include "engine/describe_model.h"
 #include "engine/eos_tokens.h"
-#include "engine/load_tokenizer.h"
 #include "engine/local_engine.h"
 #include "engine/no_tokenizer.h"
 #include "kernels/kernels.h"
 
 namespace llm {
-namespace {
-
-// A model without a tokenizer is of use too; one with a broken tokenizer is not.
-Result<std::unique_ptr<tokenizer::Tokenizer>> open_tokenizer(const formats::ModelFile& file) {
-  auto tokenizer = engine::load_tokenizer(file);
-  if (tokenizer || tokenizer.error().code() != StatusCode::not_found) return tokenizer;
-  core::log(core::LogLevel::warning, "{}: prompts can only be given as token ids",
-            tokenizer.error().message());
-  return std::unique_ptr<tokenizer::Tokenizer>(
-      std::make_unique<engine::NoTokenizer>(tokenizer.error()));
-}
-
-}  // namespace
 
 Result<std::unique_ptr<Engine>> load_model(const std::string& path, const LoadOptions& options) {
   LLM_RETURN_IF_ERROR(engine::check_load_options(options));
@@ -29,7 +15,7 @@ Result<std::unique_ptr<Engine>> load_model(const std::string& path, const LoadOp
   LLM_ASSIGN_OR_RETURN(formats::ModelFile file, formats::ModelFile::open(path));
   parts.file = std::make_unique<formats::ModelFile>(std::move(file));
   // Before the weights: a broken tokenizer is found in a moment, weights take a while.
-  LLM_ASSIGN_OR_RETURN(parts.tokenizer, open_tokenizer(*parts.file));
+  LLM_ASSIGN_OR_RETURN(parts.tokenizer, engine::tokenizer_or_none(*parts.file));
   const int threads = options.threads > 0 ? options.threads : core::default_thread_count();
   parts.pool = std::make_unique<core::ThreadPool>(threads);
   const models::DecoderOptions decoder_options{.dtype = options.dtype,

@@ -1,24 +1,33 @@
 #include "engine/load_tokenizer.h"
 
+#include <filesystem>
 #include <limits>
 #include <optional>
 #include <string>
 
 #include "core/error.h"
+#include "core/mapped_file.h"
 
 namespace llm::engine {
 namespace {
 
 using tokenizer::Tokenizer;
 
-Result<std::unique_ptr<Tokenizer>> load_json(const formats::ModelFile& file) {
-  LLM_ASSIGN_OR_RETURN(const std::string json, file.companion_text("tokenizer.json"));
-  if (json.empty()) {
-    return core::not_found("{}: there is no tokenizer.json", file.directory().string());
-  }
-  LLM_ASSIGN_OR_RETURN(const std::string config, file.companion_text("tokenizer_config.json"));
+// Text of a file, empty when there is none.
+Result<std::string> read_if_there(const std::filesystem::path& path) {
+  constexpr std::size_t kMaxBytes = std::size_t{256} << 20;
+  auto text = core::read_text_file(path, kMaxBytes);
+  if (!text && text.error().code() == StatusCode::not_found) return std::string();
+  return text;
+}
+
+Result<std::unique_ptr<Tokenizer>> load_json(const std::filesystem::path& directory) {
+  LLM_ASSIGN_OR_RETURN(const std::string json, read_if_there(directory / "tokenizer.json"));
+  if (json.empty()) return core::not_found("{}: there is no tokenizer.json", directory.string());
+  LLM_ASSIGN_OR_RETURN(const std::string config,
+                       read_if_there(directory / "tokenizer_config.json"));
   auto result = tokenizer::tokenizer_from_json(json, config);
-  if (!result) return result.error().with_prefix(file.directory().string());
+  if (!result) return result.error().with_prefix(directory.string());
   return result;
 }
 
@@ -86,10 +95,17 @@ Result<std::unique_ptr<Tokenizer>> load_gguf(const formats::GgufMetadata& metada
 }  // namespace
 
 Result<std::unique_ptr<Tokenizer>> load_tokenizer(const formats::ModelFile& file) {
-  if (file.format() == formats::FileFormat::safetensors) return load_json(file);
+  if (file.format() == formats::FileFormat::safetensors) return load_json(file.directory());
   auto result = load_gguf(file.gguf());
   if (!result) return result.error().with_prefix(file.path().string());
   return result;
+}
+
+Result<std::unique_ptr<Tokenizer>> load_tokenizer(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) return load_json(path);
+  LLM_ASSIGN_OR_RETURN(const formats::ModelFile file, formats::ModelFile::open(path));
+  return load_tokenizer(file);
 }
 
 }  // namespace llm::engine

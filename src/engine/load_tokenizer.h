@@ -2,6 +2,7 @@
 // or the tokenizer.ggml.* metadata of a GGUF file.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 
 #include "formats/model_file.h"
@@ -12,5 +13,8 @@ namespace llm::engine {
 
 /// Errors name the file and the part of it that is missing, broken or not supported.
 Result<std::unique_ptr<tokenizer::Tokenizer>> load_tokenizer(const formats::ModelFile& file);
+/// The same for a path as ModelFile::open takes it, or for a directory that holds the tokenizer's
+/// files alone.
+Result<std::unique_ptr<tokenizer::Tokenizer>> load_tokenizer(const std::filesystem::path& path);
 
 }  // namespace llm::engine

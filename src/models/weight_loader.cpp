@@ -20,6 +20,14 @@ std::int64_t stored_row(std::int64_t row, std::int64_t head_dim) {
   return row - within + 2 * (within % half) + within / half;
 }
 
+// The type a matrix keeps in memory when no other is asked for: the kernels multiply f32, f16, bf16
+// and block types; what else can be decoded (f64) becomes f32.
+DType kept_type(DType stored) {
+  const bool runs = stored == DType::f32 || stored == DType::f16 || stored == DType::bf16 ||
+                    is_block_quantized(stored);
+  return runs ? stored : DType::f32;
+}
+
 bool all_finite(const float* values, std::int64_t count) {
   bool finite = true;
   for (std::int64_t i = 0; i < count; ++i) finite &= std::isfinite(values[i]);
@@ -130,7 +138,7 @@ Result<std::vector<float>> WeightLoader::bias(const LinearPart& part) {
 
 Result<Linear> WeightLoader::linear(const LinearPart& part, std::int64_t cols) {
   LLM_ASSIGN_OR_RETURN(const formats::TensorEntry* entry, claim(part.name, {part.rows, cols}));
-  const DType dtype = target_.value_or(entry->view.dtype);
+  const DType dtype = target_.value_or(kept_type(entry->view.dtype));
   Linear linear;
   linear.matrix = {.dtype = dtype,
                    .input = ops_.input_format(dtype),

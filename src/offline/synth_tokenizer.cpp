@@ -90,10 +90,7 @@ void add_synth_tokenizer(std::int64_t vocab_size, formats::GgufMetadata& metadat
   using formats::GgufArray;
   using tokenizer::TokenType;
   std::vector<std::int64_t> types(static_cast<std::size_t>(vocab_size),
-                                  static_cast<std::int64_t>(TokenType::unused));
-  for (std::size_t byte = 0; byte < 256; ++byte) {
-    types[byte] = static_cast<std::int64_t>(TokenType::normal);
-  }
+                                  static_cast<std::int64_t>(TokenType::normal));
   types[kSynthBos] = types[kSynthEos] = static_cast<std::int64_t>(TokenType::control);
   metadata.set("tokenizer.ggml.model", "gpt2");
   metadata.set("tokenizer.ggml.pre", "gpt-2");

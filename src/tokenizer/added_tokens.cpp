@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/quote.h"
 #include "tokenizer/unicode_classes.h"
 #include "tokenizer/utf8.h"
 
@@ -43,7 +44,7 @@ Result<AddedTokens> AddedTokens::build(std::vector<AddedToken> tokens,
       NormalizedText text{token.content};
       if (normalizer != nullptr) LLM_RETURN_IF_ERROR(normalizer->apply(text, buffer));
       if (text.text.empty()) {
-        return core::corrupt_data("\"{}\" is nothing after normalisation", token.content);
+        return core::corrupt_data("{} is nothing after normalisation", core::quote(token.content));
       }
       normalized.emplace_back(text.text, token.id);
       result.normalized_text_.emplace(token.id, std::move(text.text));

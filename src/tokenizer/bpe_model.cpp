@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "core/error.h"
+#include "core/quote.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/hash.h"
 #include "tokenizer/utf8.h"
@@ -24,7 +25,7 @@ Result<std::unique_ptr<BpeModel>> BpeModel::build(const TokenTable& vocabulary,
   std::unique_ptr<BpeModel> model(new BpeModel(vocabulary, std::move(options)));
   LLM_RETURN_IF_ERROR(model->add_merges(merges, what));
   LLM_RETURN_IF_ERROR(model->set_symbols(what));
-  model->start(vocabulary.size(), model->may_break_at_space(merges));
+  model->start(vocabulary.size(), model->find_breaks(merges));
   return model;
 }
 
@@ -39,12 +40,11 @@ Status BpeModel::add_merges(const std::vector<MergeTexts>& merges, std::string_v
     const std::int32_t right_id = vocabulary_.find(right);
     const std::int32_t id = vocabulary_.find(merged);
     if (left_id < 0 || right_id < 0 || id < 0) {
-      return core::corrupt_data(
-          "{}: merges[{}] (\"{}\" and \"{}\"): \"{}\" is not in the vocabulary", what, rank, left,
-          right,
-          left_id < 0    ? left
-          : right_id < 0 ? right
-                         : std::string_view(merged));
+      const std::string_view missing = left_id < 0    ? left
+                                       : right_id < 0 ? right
+                                                      : std::string_view(merged);
+      return core::corrupt_data("{}: merges[{}] ({} and {}): {} is not in the vocabulary", what,
+                                rank, core::quote(left), core::quote(right), core::quote(missing));
     }
     const std::uint64_t pair = pair_key(left_id, right_id);
     std::size_t place = pair_hash(pair) & mask;
@@ -62,12 +62,13 @@ Status BpeModel::set_symbols(std::string_view what) {
     every_byte = every_byte && byte_symbols_[byte] >= 0;
     if (byte < 128) ascii_symbols_[byte] = vocabulary_.find(to_utf8(byte));
   }
+  space_symbol_ = vocabulary_.find(kSpaceMark);
   if (options_.unknown_token) {
     unknown_id_ = vocabulary_.find(*options_.unknown_token);
     // A vocabulary with a token for every byte never needs it.
     if (unknown_id_ < 0 && !every_byte) {
-      return core::corrupt_data("{}: unk_token \"{}\" is not in the vocabulary", what,
-                                *options_.unknown_token);
+      return core::corrupt_data("{}: unk_token {} is not in the vocabulary", what,
+                                core::quote(*options_.unknown_token));
     }
   }
   if (!options_.byte_words) return Status();
@@ -84,15 +85,15 @@ Status BpeModel::set_symbols(std::string_view what) {
   return Status();
 }
 
-// Without a pre-split, a word is a whole text; cutting it before spaces keeps the work local. That
-// changes nothing when no merge reaches across and the space itself is a token (an unknown
-// character would be held back until the next known one).
-bool BpeModel::may_break_at_space(const std::vector<MergeTexts>& merges) const {
-  if (options_.byte_words || vocabulary_.find(kSpaceMark) < 0) return false;
-  for (const auto& [left, right] : merges) {
-    if (right.starts_with(kSpaceMark) && !left.ends_with(kSpaceMark)) return false;
-  }
-  return true;
+// Byte words are short, they come from a pre-split; text without one is as long as it is.
+std::optional<WordBreaks> BpeModel::find_breaks(const std::vector<MergeTexts>& merges) const {
+  if (options_.byte_words) return std::nullopt;
+  WordBreaks breaks;
+  for (const auto& [left, right] : merges) breaks.add_merge(left, right);
+  std::array<bool, 128> known;
+  for (std::size_t c = 0; c < known.size(); ++c) known[c] = ascii_symbols_[c] >= 0;
+  breaks.finish(known, space_symbol_ >= 0, options_.unknown_token.value_or(""));
+  return breaks;
 }
 
 std::int32_t BpeModel::whole_word(std::string_view word) const {
@@ -154,7 +155,8 @@ void BpeModel::merge_word(std::string_view word, MergeScratch& scratch,
       const std::size_t length = utf8_length(word[at]);
       const std::string_view spelling = word.substr(at, length);
       const std::int32_t id = length == 1 ? ascii_symbols_[static_cast<std::uint8_t>(word[at])]
-                                          : vocabulary_.find(spelling);
+                              : spelling == kSpaceMark ? space_symbol_
+                                                       : vocabulary_.find(spelling);
       if (id >= 0) {
         flush_unknown();
         add(id, at, length);

@@ -45,7 +45,7 @@ class BpeModel : public WordEncoder {
 
   Status add_merges(const std::vector<MergeTexts>& merges, std::string_view what);
   Status set_symbols(std::string_view what);
-  bool may_break_at_space(const std::vector<MergeTexts>& merges) const;
+  std::optional<WordBreaks> find_breaks(const std::vector<MergeTexts>& merges) const;
 
   std::int32_t whole_word(std::string_view word) const override;
   bool whole_word_wins() const override { return options_.ignore_merges; }
@@ -60,6 +60,7 @@ class BpeModel : public WordEncoder {
   std::array<std::int32_t, 256> byte_symbols_;   // byte_words: the token of each byte, or -1
   std::array<std::int32_t, 256> fallback_;       // the tokens "<0x00>" to "<0xFF>", or -1
   std::array<std::int32_t, 128> ascii_symbols_;  // the token of each ASCII character, or -1
+  std::int32_t space_symbol_ = -1;               // the token of kSpaceMark
   std::optional<TokenTable> by_bytes_;           // byte_words: ids by the bytes they stand for
 };
 

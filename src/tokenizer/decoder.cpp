@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/quote.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/metaspace.h"
 #include "tokenizer/utf8.h"
@@ -349,7 +350,7 @@ Result<DecoderChain> DecoderChain::parse(const JsonNode& node) {
       LLM_RETURN_IF_ERROR(one.expect_keys({"type"}));
       step = std::make_unique<Fuse>();
     } else {
-      return one.unsupported(fmt::format("unsupported type \"{}\"", type));
+      return one.unsupported(fmt::format("unsupported type {}", core::quote(type)));
     }
     fragments = fragments || step->fuses();
     chain.steps_.push_back(std::move(step));

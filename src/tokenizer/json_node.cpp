@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "core/quote.h"
 #include "tokenizer/utf8.h"
 
 namespace llm::tokenizer {
@@ -28,7 +29,7 @@ bool JsonNode::has(std::string_view key) const {
 std::string JsonNode::path_of(std::string_view key) const {
   // The document itself is called "file.json: ", its parts follow without a dot.
   const char* separator = path_.ends_with(".json") ? ": " : ".";
-  return path_ + separator + std::string(key);
+  return path_ + separator + core::printable(key, 40);
 }
 
 JsonNode JsonNode::member(std::string_view key) const {
@@ -41,7 +42,7 @@ Status JsonNode::expect_keys(std::initializer_list<std::string_view> keys) const
   }
   for (const auto& [key, unused] : value_->items()) {
     if (std::find(keys.begin(), keys.end(), key) == keys.end()) {
-      return unsupported(fmt::format("unknown option \"{}\"", key));
+      return unsupported(fmt::format("unknown option {}", core::quote(key)));
     }
   }
   return Status();
@@ -91,7 +92,7 @@ Result<std::int32_t> JsonNode::integer(std::string_view key) const {
 Result<char32_t> JsonNode::character(std::string_view key) const {
   LLM_ASSIGN_OR_RETURN(const std::string text, string(key));
   if (text.empty() || utf8_length(text[0]) != text.size()) {
-    return member(key).corrupt(fmt::format("expected one character, found \"{}\"", text));
+    return member(key).corrupt(fmt::format("expected one character, found {}", core::quote(text)));
   }
   return decode_valid_utf8(text.data(), text.size());
 }

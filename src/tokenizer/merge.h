@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -40,35 +41,41 @@ struct MergeScratch {
     }
   };
   std::vector<Symbol> symbols;
-  std::vector<Merge> pairs;
   std::vector<Link> links;
   std::vector<Candidate> heap;
 };
 
 constexpr std::size_t kScannedSymbols = 40;
 
-// pairs[i] is the merge of symbols i and i+1.
 template <class Lookup>
-void merge_by_scanning(MergeScratch& scratch, const Lookup& lookup) {
-  std::vector<Symbol>& symbols = scratch.symbols;
-  std::vector<Merge>& pairs = scratch.pairs;
-  pairs.clear();
-  for (std::size_t at = 0; at + 1 < symbols.size(); ++at) {
-    pairs.push_back(lookup(symbols[at], symbols[at + 1]));
-  }
-  while (!pairs.empty()) {
-    std::size_t best = 0;
-    for (std::size_t at = 1; at < pairs.size(); ++at) {
-      if (pairs[at].rank < pairs[best].rank) best = at;
-    }
-    if (pairs[best].rank == kNoMerge) return;
+void merge_by_scanning(std::vector<Symbol>& symbols, const Lookup& lookup) {
+  if (symbols.size() < 2) return;
+  // Of the pair of symbols `at` and `at + 1`; apart, so that the search reads nothing else.
+  std::array<std::uint32_t, kScannedSymbols> ranks;
+  std::array<std::int32_t, kScannedSymbols> merged;
+  std::size_t pairs = symbols.size() - 1;
+  const auto look_up = [&](std::size_t at) {
+    const Merge merge = lookup(symbols[at], symbols[at + 1]);
+    ranks[at] = merge.rank;
+    merged[at] = merge.id;
+  };
+  for (std::size_t at = 0; at < pairs; ++at) look_up(at);
+  while (pairs > 0) {
+    const auto best_rank = std::min_element(ranks.begin(), ranks.begin() + pairs);
+    if (*best_rank == kNoMerge) break;
+    const auto best = static_cast<std::size_t>(best_rank - ranks.begin());
     symbols[best].bytes += symbols[best + 1].bytes;
-    symbols[best].id = pairs[best].id;
-    symbols.erase(symbols.begin() + static_cast<std::ptrdiff_t>(best) + 1);
-    pairs.erase(pairs.begin() + static_cast<std::ptrdiff_t>(best));
-    if (best > 0) pairs[best - 1] = lookup(symbols[best - 1], symbols[best]);
-    if (best < pairs.size()) pairs[best] = lookup(symbols[best], symbols[best + 1]);
+    symbols[best].id = merged[best];
+    for (std::size_t at = best + 1; at < pairs; ++at) {
+      symbols[at] = symbols[at + 1];
+      ranks[at - 1] = ranks[at];
+      merged[at - 1] = merged[at];
+    }
+    --pairs;
+    if (best > 0) look_up(best - 1);
+    if (best < pairs) look_up(best);
   }
+  symbols.resize(pairs + 1);
 }
 
 template <class Lookup>
@@ -128,7 +135,7 @@ void merge_with_heap(MergeScratch& scratch, const Lookup& lookup) {
 template <class Lookup>
 void merge_symbols(MergeScratch& scratch, const Lookup& lookup) {
   if (scratch.symbols.size() <= kScannedSymbols) {
-    merge_by_scanning(scratch, lookup);
+    merge_by_scanning(scratch.symbols, lookup);
   } else {
     merge_with_heap(scratch, lookup);
   }

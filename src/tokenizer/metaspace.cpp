@@ -1,6 +1,7 @@
 #include "tokenizer/metaspace.h"
 
 #include "core/error.h"
+#include "core/quote.h"
 
 namespace llm::tokenizer {
 
@@ -19,7 +20,8 @@ Result<MetaspaceOptions> parse_metaspace(const JsonNode& node) {
     } else if (name == "never") {
       options.prepend = Prepend::never;
     } else if (name != "always") {
-      return node.member("prepend_scheme").unsupported(fmt::format("unknown scheme \"{}\"", name));
+      return node.member("prepend_scheme")
+          .unsupported(fmt::format("unknown scheme {}", core::quote(name)));
     }
     if (!add_prefix && options.prepend != Prepend::never) {
       return node.corrupt("add_prefix_space is false, but prepend_scheme is not \"never\"");

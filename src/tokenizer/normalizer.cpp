@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/quote.h"
 #include "tokenizer/unicode_classes.h"
 #include "tokenizer/utf8.h"
 
@@ -194,7 +195,7 @@ Result<std::unique_ptr<Normalizer>> parse_normalizer(const JsonNode& node) {
     LLM_RETURN_IF_ERROR(node.expect_keys({"type"}));
     return plain;
   }
-  return node.unsupported(fmt::format("unsupported type \"{}\"", type));
+  return node.unsupported(fmt::format("unsupported type {}", core::quote(type)));
 }
 
 }  // namespace llm::tokenizer

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/quote.h"
 
 namespace llm::tokenizer {
 
@@ -18,7 +19,8 @@ Result<PostProcessor> PostProcessor::parse(const JsonNode& node) {
         node.expect_keys({"type", "add_prefix_space", "trim_offsets", "use_regex"}));
     return PostProcessor();
   }
-  if (type != "Sequence") return node.unsupported(fmt::format("unsupported type \"{}\"", type));
+  if (type != "Sequence")
+    return node.unsupported(fmt::format("unsupported type {}", core::quote(type)));
 
   LLM_RETURN_IF_ERROR(node.expect_keys({"type", "processors"}));
   LLM_ASSIGN_OR_RETURN(const std::vector<JsonNode> items, node.items("processors"));
@@ -51,10 +53,11 @@ Result<PostProcessor> PostProcessor::parse_template(const JsonNode& node) {
     LLM_ASSIGN_OR_RETURN(const std::string name, what.string("id"));
     Part part{text, {}};
     if (text) {
-      if (name != "A") return what.corrupt(fmt::format("sequence \"{}\" in a single text", name));
+      if (name != "A")
+        return what.corrupt(fmt::format("sequence {} in a single text", core::quote(name)));
     } else {
       if (!specials.has(name)) {
-        return what.corrupt(fmt::format("\"{}\" is not among special_tokens", name));
+        return what.corrupt(fmt::format("{} is not among special_tokens", core::quote(name)));
       }
       LLM_ASSIGN_OR_RETURN(const std::vector<JsonNode> ids, specials.member(name).items("ids"));
       for (const JsonNode& id : ids) {

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/quote.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/metaspace.h"
 #include "tokenizer/split.h"
@@ -224,7 +225,8 @@ Result<SplitBehavior> parse_behavior(const JsonNode& node) {
   if (name == "Contiguous") return SplitBehavior::contiguous;
   if (name == "MergedWithPrevious") return SplitBehavior::merged_with_previous;
   if (name == "MergedWithNext") return SplitBehavior::merged_with_next;
-  return node.member("behavior").unsupported(fmt::format("unknown behaviour \"{}\"", name));
+  return node.member("behavior")
+      .unsupported(fmt::format("unknown behaviour {}", core::quote(name)));
 }
 
 Result<Step> parse_byte_level(const JsonNode& node, bool to_alphabet) {
@@ -272,7 +274,7 @@ Result<Step> parse_step(const JsonNode& node, const std::string& type) {
     LLM_RETURN_IF_ERROR(node.expect_keys({"type"}));
     return Step(new CharacterSplit(is_white_space, SplitBehavior::removed));
   }
-  return node.unsupported(fmt::format("unsupported type \"{}\"", type));
+  return node.unsupported(fmt::format("unsupported type {}", core::quote(type)));
 }
 
 // The steps of nested sequences, in order.

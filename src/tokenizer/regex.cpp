@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "tokenizer/regex_dialect.h"
+#include "tokenizer/unicode_updates.h"
 #include "tokenizer/utf8.h"
 
 namespace llm::tokenizer {
@@ -53,8 +54,12 @@ struct Regex::Program {
   // Where the system forbids generated code, the interpreter does the work.
   bool jit;
 
-  explicit Program(pcre2_code* compiled)
-      : code(compiled), jit(pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE) == 0) {}
+  bool literal;
+
+  Program(pcre2_code* compiled, bool is_literal)
+      : code(compiled),
+        jit(pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE) == 0),
+        literal(is_literal) {}
   ~Program() { pcre2_code_free(code); }
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -94,7 +99,14 @@ Result<Regex> Regex::compile_pcre2(std::string_view pattern, std::uint32_t optio
   if (code == nullptr) {
     return core::unsupported("the regular expression cannot be compiled: {}", pcre2_message(error));
   }
-  return Regex(std::make_unique<Program>(code));
+  return Regex(std::make_unique<Program>(code, (options & PCRE2_LITERAL) != 0));
+}
+
+MatchIterator::MatchIterator(const Regex& regex, std::string_view text, MatchBuffer& buffer)
+    : regex_(regex), text_(text), buffer_(buffer) {
+  if (regex.program_->literal || is_ascii(text)) return;
+  older_text_ = with_older_equivalents(text);
+  if (older_text_) text_ = *older_text_;
 }
 
 Result<bool> MatchIterator::next() {

@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "llm/status.h"
@@ -46,8 +48,7 @@ class Regex {
 /// does not count. The text must be valid UTF-8 and outlive the iterator.
 class MatchIterator {
  public:
-  MatchIterator(const Regex& regex, std::string_view text, MatchBuffer& buffer)
-      : regex_(regex), text_(text), buffer_(buffer) {}
+  MatchIterator(const Regex& regex, std::string_view text, MatchBuffer& buffer);
 
   /// Moves to the next match; false when there is none. An expression that takes too many steps on
   /// this text is an error.
@@ -58,6 +59,7 @@ class MatchIterator {
  private:
   const Regex& regex_;
   std::string_view text_;
+  std::optional<std::string> older_text_;  // stands in for a text with very new characters
   MatchBuffer& buffer_;
   std::size_t from_ = 0;
   std::size_t begin_ = 0, end_ = 0;

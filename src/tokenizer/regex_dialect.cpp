@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/quote.h"
 #include "tokenizer/utf8.h"
 
 namespace llm::tokenizer {
@@ -16,6 +17,12 @@ constexpr std::string_view kSpaceSet =
     R"(\x09-\x0D\x20\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
 // The same for \w: PCRE2's own lacks marks and other alphabetic characters.
 constexpr std::string_view kWordSet = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
+// Outside of brackets, Oniguruma's \w also contains the superscript digits and fractions of
+// Latin-1.
+constexpr std::string_view kLatin1Numbers = R"(\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE})";
+// Outside of brackets, it also contains the superscript digits and the fractions of Latin-1.
+constexpr std::string_view kOuterWordSet =
+    R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE})";
 constexpr std::string_view kHexSet = "0-9A-Fa-f";
 
 constexpr std::array<std::string_view, 38> kCategories = {
@@ -151,7 +158,7 @@ class Translator {
     }
     const bool to_end_of_group = end < in_.size() && in_[end] == ')';
     if (end == at_ + 2 || end >= in_.size() || (in_[end] != ':' && !to_end_of_group)) {
-      return refuse("the group '" + std::string(in_.substr(at_, 4)) + "'");
+      return refuse("the group " + core::quote(in_.substr(at_, 4)));
     }
     if (to_end_of_group) {
       // In the middle of a group, the two dialects give different alternatives.
@@ -176,10 +183,10 @@ class Translator {
         set_atom(true, kSpaceSet);
         return Status();
       case 'w':
-        set_atom(false, kWordSet);
+        set_atom(false, kOuterWordSet);
         return Status();
       case 'W':
-        set_atom(true, kWordSet);
+        set_atom(true, kOuterWordSet);
         return Status();
       case 'h':
         set_atom(false, kHexSet);
@@ -196,7 +203,7 @@ class Translator {
       case 'b':
       case 'B': {
         const bool same = c == 'B';  // both sides are word characters, or neither
-        atom(fmt::format("(?:(?<=[{0}])(?{1}[{0}])|(?<![{0}])(?{2}[{0}]))", kWordSet,
+        atom(fmt::format("(?:(?<=[{0}])(?{1}[{0}])|(?<![{0}])(?{2}[{0}]))", kOuterWordSet,
                          same ? '=' : '!', same ? '!' : '='));
         return Status();
       }
@@ -290,7 +297,7 @@ class Translator {
     }
     bool known = !name.empty();
     for (const char c : name) known = known && (is_letter(c) || c == '_');
-    if (!known) return refuse("the property '" + std::string(name) + "'");
+    if (!known) return refuse("the property " + core::quote(name));
     bool category = false;
     for (const std::string_view one : kCategories) category = category || one == name;
     // A bare script name would mean the script extensions in PCRE2.

@@ -5,21 +5,10 @@
 #include <functional>
 
 #include "core/error.h"
+#include "core/quote.h"
 #include "tokenizer/utf8.h"
 
 namespace llm::tokenizer {
-namespace {
-
-bool crosses_into_space(std::string_view text) {
-  for (std::size_t at = text.find(kSpaceMark, 1); at != std::string_view::npos;
-       at = text.find(kSpaceMark, at + 1)) {
-    if (!text.substr(0, at).ends_with(kSpaceMark)) return true;
-  }
-  return false;
-}
-
-}  // namespace
-
 Result<std::unique_ptr<SpmModel>> SpmModel::build(const std::vector<Token>& mergeable,
                                                   const std::array<std::int32_t, 256>& bytes,
                                                   std::int32_t unknown_id, std::int32_t vocab_size,
@@ -27,15 +16,15 @@ Result<std::unique_ptr<SpmModel>> SpmModel::build(const std::vector<Token>& merg
   std::unique_ptr<SpmModel> model(new SpmModel);
   std::vector<TokenTable::Entry> entries;
   std::vector<float> scores;
-  bool breaks_at_space = true;
+  WordBreaks breaks;
   for (const Token& token : mergeable) {
     if (!std::isfinite(token.score)) {
-      return core::corrupt_data("{}: the score of token {} (\"{}\") is not finite", what, token.id,
-                                token.text);
+      return core::corrupt_data("{}: the score of token {} ({}) is not finite", what, token.id,
+                                core::quote(token.text));
     }
     entries.push_back({token.text, token.id});
     scores.push_back(token.score);
-    breaks_at_space = breaks_at_space && !crosses_into_space(token.text);
+    breaks.add_token(token.text);
   }
   LLM_ASSIGN_OR_RETURN(model->tokens_, TokenTable::build(entries, what));
 
@@ -50,7 +39,8 @@ Result<std::unique_ptr<SpmModel>> SpmModel::build(const std::vector<Token>& merg
   }
   model->bytes_ = bytes;
   model->unknown_id_ = unknown_id;
-  model->start(vocab_size, breaks_at_space);
+  breaks.finish();
+  model->start(vocab_size, breaks);
   return model;
 }
 

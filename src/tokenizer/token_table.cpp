@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "core/quote.h"
 #include "tokenizer/hash.h"
 
 namespace llm::tokenizer {
@@ -14,8 +15,8 @@ Result<TokenTable> TokenTable::build(const std::vector<Entry>& entries, std::str
   std::size_t bytes = 0;
   for (const Entry& entry : entries) {
     if (entry.id < 0 || entry.id >= kMaxVocabulary) {
-      return core::corrupt_data("{}: token \"{}\" has id {}; ids go from 0 to {}", what, entry.text,
-                                entry.id, kMaxVocabulary - 1);
+      return core::corrupt_data("{}: token {} has id {}; ids go from 0 to {}", what,
+                                core::quote(entry.text), entry.id, kMaxVocabulary - 1);
     }
     size = std::max(size, entry.id + 1);
     bytes += entry.text.size();
@@ -28,8 +29,8 @@ Result<TokenTable> TokenTable::build(const std::vector<Entry>& entries, std::str
   for (const Entry& entry : entries) {
     const Entry*& place = by_id[static_cast<std::size_t>(entry.id)];
     if (place != nullptr) {
-      return core::corrupt_data("{}: id {} belongs to both \"{}\" and \"{}\"", what, entry.id,
-                                place->text, entry.text);
+      return core::corrupt_data("{}: id {} belongs to both {} and {}", what, entry.id,
+                                core::quote(place->text), core::quote(entry.text));
     }
     place = &entry;
   }
@@ -59,8 +60,8 @@ Result<TokenTable> TokenTable::build(const std::vector<Entry>& entries, std::str
     for (; table.slots_[place].id >= 0; place = (place + 1) & mask) {
       const Slot& other = table.slots_[place];
       if (other.tag == tag && table.text(other.id) == text) {
-        return core::corrupt_data("{}: token \"{}\" has both id {} and id {}", what, text, other.id,
-                                  id);
+        return core::corrupt_data("{}: token {} has both id {} and id {}", what, core::quote(text),
+                                  other.id, id);
       }
     }
     table.slots_[place] = {tag, id};

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "core/error.h"
+#include "core/quote.h"
 #include "tokenizer/bpe_model.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/gguf_pre_split.h"
@@ -115,8 +116,8 @@ Status GgufTokenizer::start() {
   } else if (vocabulary_.model == "gpt2") {
     LLM_RETURN_IF_ERROR(start_byte_level());
   } else {
-    return core::unsupported("{}: tokenizer.ggml.model \"{}\" (supported: llama, gpt2)", kWhat,
-                             vocabulary_.model);
+    return core::unsupported("{}: tokenizer.ggml.model {} (supported: llama, gpt2)", kWhat,
+                             core::quote(vocabulary_.model));
   }
   find_specials();
   return Status();
@@ -168,8 +169,8 @@ Status GgufTokenizer::start_spm() {
         if (const int byte = byte_of_token(vocabulary_.tokens[at]); byte >= 0) {
           bytes[static_cast<std::size_t>(byte)] = id;
         } else {
-          return core::corrupt_data("{}: byte token {} is spelled \"{}\"", kWhat, at,
-                                    vocabulary_.tokens[at]);
+          return core::corrupt_data("{}: byte token {} is spelled {}", kWhat, at,
+                                    core::quote(vocabulary_.tokens[at]));
         }
         break;
       case TokenType::unknown:
@@ -191,7 +192,7 @@ Status GgufTokenizer::start_byte_level() {
   const std::string& name = vocabulary_.pre.empty() ? "default" : vocabulary_.pre;
   const GgufPreSplit* pre = find_gguf_pre_split(name);
   if (pre == nullptr) {
-    return core::unsupported("{}: tokenizer.ggml.pre \"{}\" is not known", kWhat, name);
+    return core::unsupported("{}: tokenizer.ggml.pre {} is not known", kWhat, core::quote(name));
   }
   LLM_ASSIGN_OR_RETURN(pre_split_, PreTokenizer::byte_level(pre->expressions));
   LLM_RETURN_IF_ERROR(set_special_ids(pre->add_bos));
@@ -207,8 +208,8 @@ Status GgufTokenizer::start_byte_level() {
     const std::string_view line = vocabulary_.merges[rank];
     const std::size_t space = line.find(' ', 1);
     if (space == std::string_view::npos) {
-      return core::corrupt_data("{}: merges[{}] is \"{}\", expected \"left right\"", kWhat, rank,
-                                line);
+      return core::corrupt_data("{}: merges[{}] is {}, expected \"left right\"", kWhat, rank,
+                                core::quote(line));
     }
     merges.emplace_back(line.substr(0, space), line.substr(space + 1));
   }

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/quote.h"
 #include "tokenizer/added_tokens.h"
 #include "tokenizer/bpe_model.h"
 #include "tokenizer/decoder.h"
@@ -143,7 +144,8 @@ Status JsonTokenizer::parse_model(const JsonNode& node) {
   // Early files have no type; their merges tell them from the other models.
   if (node.has("type") || !node.has("merges")) {
     LLM_ASSIGN_OR_RETURN(const std::string type, node.type());
-    if (type != "BPE") return node.unsupported(fmt::format("unsupported type \"{}\"", type));
+    if (type != "BPE")
+      return node.unsupported(fmt::format("unsupported type {}", core::quote(type)));
   }
   for (const char* key : {"dropout", "continuing_subword_prefix", "end_of_word_suffix"}) {
     LLM_RETURN_IF_ERROR(expect_absent(node, key));
@@ -164,7 +166,7 @@ Status JsonTokenizer::parse_model(const JsonNode& node) {
   for (const auto& item : vocab.value().get_ref<const core::Json::object_t&>()) {
     const core::Json& id = item.second;
     if (!id.is_number_unsigned() || id.get<std::uint64_t>() > INT32_MAX) {
-      return vocab.corrupt(fmt::format("token \"{}\" has no valid id", item.first));
+      return vocab.corrupt(fmt::format("token {} has no valid id", core::quote(item.first)));
     }
     entries.push_back({item.first, id.get<std::int32_t>()});
   }
@@ -226,8 +228,8 @@ Status JsonTokenizer::parse_added_tokens(const JsonNode& document, const JsonNod
     }
     const auto conflict = [&, &token = token, &path = path](std::string_view other,
                                                             std::int32_t id) {
-      return core::corrupt_data("{}: \"{}\" has id {}, but \"{}\" has id {}", path, token.content,
-                                token.id, other, id);
+      return core::corrupt_data("{}: {} has id {}, but {} has id {}", path,
+                                core::quote(token.content), token.id, core::quote(other), id);
     };
     const std::int32_t in_model = vocabulary_.find(token.content);
     if (in_model >= 0 && in_model != token.id) return conflict(token.content, in_model);
@@ -304,7 +306,8 @@ Result<std::unique_ptr<Tokenizer>> JsonTokenizer::build(const core::Json& docume
   if (root.has("version")) {
     LLM_ASSIGN_OR_RETURN(const std::string version, root.string("version"));
     if (version != "1.0") {
-      return root.member("version").unsupported(fmt::format("unknown version \"{}\"", version));
+      return root.member("version").unsupported(
+          fmt::format("unknown version {}", core::quote(version)));
     }
   }
   auto tokenizer = std::make_unique<JsonTokenizer>();

@@ -13,9 +13,9 @@ namespace llm::tokenizer {
 bool is_white_space(char32_t c);
 /// General category Nd, Nl or No.
 bool is_numeric(char32_t c);
-/// ASCII punctuation (including symbols such as '$') or general category P*.
+/// ASCII punctuation (including symbols such as '$') or general category P* of Unicode 8.
 bool is_punctuation(char32_t c);
-/// General category M*.
+/// General category M* of Unicode 9.
 bool is_combining_mark(char32_t c);
 /// A regular expression's \w: Alphabetic, M*, Nd, Pc or Join_Control.
 bool is_word(char32_t c);

@@ -5,16 +5,16 @@
 namespace llm::tokenizer {
 namespace {
 
-constexpr std::size_t kSeenWords = 4096;  // a power of two; each hash has one place
+constexpr std::size_t kSeenWords = 2048;  // a power of two; each hash has one place
 constexpr std::size_t kMaxSeenWordBytes = 64;
 constexpr std::size_t kMaxSeenTextBytes = 1 << 20;
 // A short text repeats too few words to pay for the table.
-constexpr std::size_t kWordsBeforeTable = 256;
+constexpr std::size_t kWordsBeforeTable = 64;
 
 }  // namespace
 
-void WordEncoder::start(std::int32_t vocab_size, bool breaks_at_space) {
-  breaks_at_space_ = breaks_at_space;
+void WordEncoder::start(std::int32_t vocab_size, std::optional<WordBreaks> breaks) {
+  breaks_ = std::move(breaks);
   merges_ = std::make_unique<std::atomic<Merges>[]>(static_cast<std::size_t>(vocab_size));
 }
 
@@ -40,19 +40,12 @@ void WordEncoder::encode(std::string_view word, Scratch& scratch,
       return;
     }
   }
-  if (!breaks_at_space_) return encode_part(word, scratch, ids);
-  std::size_t begin = 0;
-  bool after_mark = false;  // a run of marks stays together
-  for (std::size_t at = 0; at < word.size();) {
-    const bool mark = word.substr(at).starts_with(kSpaceMark);
-    if (mark && !after_mark && at > begin) {
-      encode_part(word.substr(begin, at - begin), scratch, ids);
-      begin = at;
-    }
-    after_mark = mark;
-    at += mark ? kSpaceMark.size() : 1;
+  if (!breaks_) return encode_part(word, scratch, ids);
+  for (std::size_t begin = 0; begin < word.size();) {
+    const std::size_t end = breaks_->part_end(word, begin);
+    encode_part(word.substr(begin, end - begin), scratch, ids);
+    begin = end;
   }
-  encode_part(word.substr(begin), scratch, ids);
 }
 
 void WordEncoder::encode_part(std::string_view word, Scratch& scratch,

@@ -7,16 +7,15 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "tokenizer/merge.h"
+#include "tokenizer/word_breaks.h"
 
 namespace llm::tokenizer {
-
-/// U+2581, which stands for a space in SentencePiece vocabularies.
-constexpr std::string_view kSpaceMark = "\xE2\x96\x81";
 
 class WordEncoder {
  public:
@@ -41,9 +40,9 @@ class WordEncoder {
   void encode(std::string_view word, Scratch& scratch, std::vector<std::int32_t>& ids) const;
 
  protected:
-  /// To be called once the vocabulary is complete, with the number of its ids. `breaks_at_space`:
-  /// no token crosses from another character to kSpaceMark, so that a word may be cut there.
-  void start(std::int32_t vocab_size, bool breaks_at_space);
+  /// To be called once the vocabulary is complete, with the number of its ids. With `breaks`, words
+  /// are cut there first: where they are long, that keeps the work local.
+  void start(std::int32_t vocab_size, std::optional<WordBreaks> breaks);
 
   /// The token whose bytes are exactly this word, or -1.
   virtual std::int32_t whole_word(std::string_view word) const = 0;
@@ -62,7 +61,7 @@ class WordEncoder {
   // Whether merging a token's own text gives that token; found out when first needed. Every thread
   // finds the same, so relaxed access is enough.
   mutable std::unique_ptr<std::atomic<Merges>[]> merges_;
-  bool breaks_at_space_ = false;
+  std::optional<WordBreaks> breaks_;
 };
 
 }  // namespace llm::tokenizer

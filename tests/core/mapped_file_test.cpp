@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "formats/temp_dir.h"
+#include "support/temp_dir.h"
 
 namespace llm::core {
 namespace {

@@ -8,6 +8,7 @@
 
 #include "engine/load_tokenizer.h"
 #include "formats/model_file.h"
+#include "support/temp_dir.h"
 
 namespace llm::engine {
 namespace {
@@ -18,35 +19,31 @@ namespace fs = std::filesystem;
 class EosSources : public ::testing::Test {
  protected:
   void SetUp() override {
-    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    directory_ = fs::temp_directory_path() / (std::string("llm-eos-") + test->name());
-    fs::remove_all(directory_);
-    fs::create_directories(directory_);
     const fs::path demo = fs::path(LLM_SOURCE_DIR) / "models" / "demo";
-    fs::create_symlink(demo / "model.safetensors", directory_ / "model.safetensors");
-    fs::copy_file(demo / "tokenizer.json", directory_ / "tokenizer.json");
+    fs::create_symlink(demo / "model.safetensors", directory_.path() / "model.safetensors");
+    fs::copy_file(demo / "tokenizer.json", directory_.path() / "tokenizer.json");
     config_ = *core::parse_json(slurp(demo / "config.json"), "config.json");
     config_.erase("eos_token_id");
   }
-  void TearDown() override { fs::remove_all(directory_); }
 
   static std::string slurp(const fs::path& path) {
     std::ifstream in(path);
     return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   }
   void write(const char* name, const core::Json& json) const {
-    std::ofstream(directory_ / name) << json.dump();
+    std::ofstream(directory_.path() / name) << json.dump();
   }
   Result<EosTokens> find() {
     write("config.json", config_);
-    LLM_ASSIGN_OR_RETURN(const formats::ModelFile file, formats::ModelFile::open(directory_));
+    LLM_ASSIGN_OR_RETURN(const formats::ModelFile file,
+                         formats::ModelFile::open(directory_.path()));
     LLM_ASSIGN_OR_RETURN(const auto tokenizer, load_tokenizer(file));
     end_of_text_ = tokenizer->token_id("<|end_of_text|>").value_or(-1);
     eot_ = tokenizer->token_id("<|eot_id|>").value_or(-1);
     return find_eos_tokens(file, *tokenizer, config_["vocab_size"].get<std::int64_t>());
   }
 
-  fs::path directory_;
+  TempDir directory_;
   core::Json config_;
   std::int32_t end_of_text_ = -1;
   std::int32_t eot_ = -1;

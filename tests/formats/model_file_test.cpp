@@ -7,7 +7,7 @@
 
 #include "formats/file_builder.h"
 #include "formats/optional_files.h"
-#include "formats/temp_dir.h"
+#include "support/temp_dir.h"
 
 namespace llm::formats {
 namespace {

@@ -72,10 +72,11 @@ TEST(SafetensorsReader, ReadsEveryStorableType) {
 }
 
 TEST(SafetensorsReader, ToleratesMisalignedData) {
-  const auto parsed =
-      parse(safetensors_file(R"({"t":{"dtype":"F32","shape":[1],"data_offsets":[1,5]},)"
-                             R"("u":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})",
-                             "abcde"));
+  const std::string file =
+      safetensors_file(R"({"t":{"dtype":"F32","shape":[1],"data_offsets":[1,5]},)"
+                       R"("u":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})",
+                       "abcde");
+  const auto parsed = parse(file);
   ASSERT_TRUE(parsed) << parsed.error().message();
   EXPECT_EQ(static_cast<char>(*parsed->tensors[1].view.data), 'b');
 }

@@ -11,7 +11,7 @@
 #include "formats/file_builder.h"
 #include "formats/gguf_reader.h"
 #include "formats/safetensors_reader.h"
-#include "formats/temp_dir.h"
+#include "support/temp_dir.h"
 
 namespace llm::formats {
 namespace {

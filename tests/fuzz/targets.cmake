@@ -4,3 +4,4 @@
 llm_fuzz_target(gguf DEPENDS formats)
 llm_fuzz_target(safetensors DEPENDS formats)
 llm_fuzz_target(job_body DEPENDS server)
+llm_fuzz_target(tokenizer_json DEPENDS tokenizer)

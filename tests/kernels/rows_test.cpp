@@ -1,4 +1,5 @@
 // Norms, rotary embedding, activation and residual against the reference.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 

@@ -243,7 +243,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[2] / "models/demo")
     parser.add_argument("--steps", type=int, default=1700)
-    parser.add_argument("--closing-steps", type=int, default=400)
+    parser.add_argument("--closing-steps", type=int, default=240)
     parser.add_argument("--closing-only", action="store_true", help="start from the model that is in --out")
     parser.add_argument("--seed", type=int, default=20240607)
     parser.add_argument("--save-every", type=int, default=300)
@@ -268,7 +268,7 @@ def main() -> None:
     saved = LlamaForCausalLM.from_pretrained(args.out, dtype=torch.float32)
     model.load_state_dict(saved.state_dict())
     train(model, tokenizer, closing_documents(args.seed + 3), held_out(closing_documents(args.seed + 4)),
-          args.closing_steps, (0.01, 2e-3), 0.8, 20, args.save_every, args.out)
+          args.closing_steps, (0.006, 1.2e-3), 0.8, 20, args.save_every, args.out)
 
 
 if __name__ == "__main__":

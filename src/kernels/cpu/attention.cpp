@@ -1,79 +1,16 @@
-// Attention over the paged cache. Within a page each kv head has its keys transposed and then its
-// values, both in the cache's dtype:
-//   keys    [k_dim][kKvPageTokens]            lanes are positions, a logit is a sum over k_dim
-//   values  [kKvPageTokens][padded v_dim]     lanes are features, a sum over positions
+// Attention over the paged cache, whose layout kv_page.h describes: for logits the lanes are
+// positions and each is a sum over k_dim; for outputs the lanes are features and each is a sum over
+// positions.
 // Queries are handled a page at a time, several together where they see the same positions of it;
 // each keeps its own running maximum, total and sums, so that its result is the same as alone.
 #include "kernels/cpu/isa.h"
 //
 #include "kernels/cpu/backend.h"
+#include "kernels/cpu/kv_page.h"
 #include "kernels/cpu/math.h"
 
 namespace llm::kernels::cpu::LLM_KERNEL_ISA {
 namespace {
-
-constexpr int kPage = static_cast<int>(kKvPageTokens);
-constexpr int kPageVectors = kPage / kLanes;
-constexpr std::int64_t kValueAlign = 16;  // whole vectors on every instruction set
-
-// ---- The cache in memory ------------------------------------------------------------------------
-
-struct KvF32 {
-  using Element = float;
-  LLM_INLINE static F32 read(const float* p) { return load(p); }
-  LLM_INLINE static void write(float* p, F32 x) { store(p, x); }
-};
-struct KvF16 {
-  using Element = std::uint16_t;
-  LLM_INLINE static F32 read(const std::uint16_t* p) { return load_f16(p); }
-  LLM_INLINE static void write(std::uint16_t* p, F32 x) { store_f16(p, x); }
-};
-struct KvBf16 {
-  using Element = std::uint16_t;
-  LLM_INLINE static F32 read(const std::uint16_t* p) { return load_bf16(p); }
-  LLM_INLINE static void write(std::uint16_t* p, F32 x) { store_bf16(p, x); }
-};
-
-std::int64_t padded_v_dim(const KvShape& shape) {
-  return (shape.v_dim + kValueAlign - 1) / kValueAlign * kValueAlign;
-}
-
-/// Elements of one kv head in a page.
-std::int64_t head_elements(const KvShape& shape) {
-  return kPage * (shape.k_dim + padded_v_dim(shape));
-}
-
-template <class Kv>
-void store_position(const KvShape& shape, std::byte* page, std::int64_t slot, const float* k,
-                    const float* v) {
-  using Element = typename Kv::Element;
-  const std::int64_t v_stride = padded_v_dim(shape);
-  auto* keys = reinterpret_cast<Element*>(page);
-  for (int h = 0; h < shape.n_kv_heads; ++h) {
-    for (int d = 0; d < shape.k_dim; d += kLanes) {
-      const std::int64_t n = shape.k_dim - d;
-      Element converted[kLanes];
-      Kv::write(converted, n >= kLanes ? load(k + d) : load_partial(k + d, n));
-      for (int lane = 0; lane < kLanes && lane < n; ++lane) {
-        keys[(d + lane) * kPage + slot] = converted[lane];
-      }
-    }
-    Element* values = keys + kPage * shape.k_dim + slot * v_stride;
-    for (std::int64_t d = 0; d < v_stride; d += kLanes) {
-      const std::int64_t n = shape.v_dim - d;
-      F32 x = zero();
-      if (n >= kLanes) {
-        x = load(v + d);
-      } else if (n > 0) {
-        x = load_partial(v + d, n);
-      }
-      Kv::write(values + d, x);
-    }
-    k += shape.k_dim;
-    v += shape.v_dim;
-    keys += head_elements(shape);
-  }
-}
 
 // ---- Scratch of one call
 // --------------------------------------------------------------------------
@@ -405,23 +342,6 @@ void attend_rows(const AttentionArgs& args, const AttentionRow* rows, std::int64
 }
 
 }  // namespace
-
-std::size_t kv_page_bytes(const KvShape& shape) {
-  const std::int64_t element = shape.dtype == DType::f32 ? 4 : 2;
-  return static_cast<std::size_t>(shape.n_kv_heads * head_elements(shape) * element);
-}
-
-void kv_store(const KvShape& shape, std::byte* page, std::int64_t slot, const float* k,
-              const float* v) {
-  switch (shape.dtype) {
-    case DType::f16:
-      return store_position<KvF16>(shape, page, slot, k, v);
-    case DType::bf16:
-      return store_position<KvBf16>(shape, page, slot, k, v);
-    default:
-      return store_position<KvF32>(shape, page, slot, k, v);
-  }
-}
 
 void attention(const AttentionArgs& args, const AttentionRow* rows, std::int64_t n_rows,
                int kv_head, std::byte* memory) {

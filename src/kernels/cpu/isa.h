@@ -20,7 +20,9 @@
 #include LLM_KERNEL_VEC_HEADER
 
 /// Unrolls the next loop, whose bounds are constants: its arrays then live in registers.
-#if defined(__clang__)
+#if defined(LLM_KERNELS_ROLLED)
+#define LLM_UNROLL
+#elif defined(__clang__)
 #define LLM_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define LLM_UNROLL _Pragma("GCC unroll 16")

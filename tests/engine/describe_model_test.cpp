@@ -1,0 +1,100 @@
+// The plan of a model must be what loading it gives, to the byte, without reading its weights.
+#include "engine/describe_model.h"
+
+#include <gtest/gtest.h>
+
+#include "engine/benchmark.h"
+
+namespace llm::engine {
+namespace {
+
+const std::string kRoot = std::string(LLM_SOURCE_DIR) + "/";
+
+LoadOptions small(const std::string& dtype = "") {
+  LoadOptions options;
+  options.dtype = dtype;
+  options.threads = 2;
+  options.context = 64;
+  options.max_sequences = 2;
+  return options;
+}
+
+TEST(PlanModel, IsWhatLoadingGives) {
+  const std::string models = kRoot + "tests/fixtures/models/";
+  for (const std::string& path :
+       {kRoot + "models/demo", models + "llama-gqa.gguf", models + "llama-bias",
+        models + "mistral-window", models + "llama-rope-dynamic"}) {
+    for (const char* dtype : {"", "auto"}) {
+      const auto plan = plan_model(path, small(dtype));
+      ASSERT_TRUE(plan.has_value()) << path << ": " << plan.status().message();
+      const auto engine = load_model(path, small(dtype));
+      ASSERT_TRUE(engine.has_value()) << path << ": " << engine.status().message();
+      const ModelInfo& loaded = engine.value()->info();
+      EXPECT_EQ(plan.value().memory.weights, loaded.memory.weights) << path;
+      EXPECT_EQ(plan.value().memory.kv_per_token, loaded.memory.kv_per_token) << path;
+      EXPECT_EQ(plan.value().memory.kv_cache, loaded.memory.kv_cache) << path;
+      EXPECT_EQ(plan.value().memory.scratch, loaded.memory.scratch) << path;
+      EXPECT_EQ(plan.value().capabilities.parameters, loaded.capabilities.parameters) << path;
+      EXPECT_EQ(plan.value().capabilities.dtype, loaded.capabilities.dtype) << path;
+      EXPECT_EQ(plan.value().capabilities.max_context_length,
+                loaded.capabilities.max_context_length);
+      EXPECT_EQ(plan.value().capabilities.eos_tokens.ids(), loaded.capabilities.eos_tokens.ids());
+    }
+  }
+}
+
+TEST(PlanModel, ChecksOptionsAsLoadingDoes) {
+  LoadOptions options = small();
+  options.context = 1 << 30;
+  EXPECT_EQ(plan_model(kRoot + "models/demo", options).status().message(),
+            load_model(kRoot + "models/demo", options).status().message());
+  options = small("f8");
+  EXPECT_EQ(plan_model(kRoot + "models/demo", options).status().message(), "Unsupported dtype: f8");
+  options = small();
+  options.device = "cuda";
+  EXPECT_FALSE(plan_model(kRoot + "models/demo", options).has_value());
+}
+
+TEST(Benchmark, MeasuresEveryRowAskedFor) {
+  const BenchmarkOptions options{.prompt = 40, .generate = 6, .batches = {1, 3}, .repetitions = 2};
+  LoadOptions load = small();
+  load.context = 0;
+  load.max_batch_rows = 16;  // the prompt takes three slices
+  const auto report = run_benchmark(kRoot + "models/demo", load, options);
+  ASSERT_TRUE(report.has_value()) << report.status().message();
+  ASSERT_EQ(report.value().rows.size(), 3U);
+  const char* const names[] = {"pp40", "tg6", "tg6 x 3"};
+  for (std::size_t row = 0; row < 3; ++row) {
+    const BenchmarkRow& found = report.value().rows[row];
+    EXPECT_EQ(found.name, names[row]);
+    EXPECT_EQ(found.tokens_per_s.size(), 2U);
+    EXPECT_GT(found.median_tokens_per_s, 0);
+    EXPECT_GT(found.gb_per_s, 0);
+    EXPECT_GT(found.gflop_per_s, 0);
+  }
+  EXPECT_GT(report.value().machine_gb_per_s, 0);
+  EXPECT_GT(report.value().machine_gflop_per_s, 0);
+  // Twice the matrix weights per token and a little for attention.
+  const BenchmarkRow& decode = report.value().rows[1];
+  const double per_token = decode.gflop_per_s * 1e9 / decode.median_tokens_per_s;
+  const auto parameters = static_cast<double>(report.value().info.capabilities.parameters);
+  EXPECT_GT(per_token, 2.0 * parameters);
+  EXPECT_LT(per_token, 2.1 * parameters);
+}
+
+TEST(Benchmark, WrongOptionsAreErrors) {
+  const std::string demo = kRoot + "models/demo";
+  EXPECT_FALSE(run_benchmark(demo, small(), {.prompt = -1}).has_value());
+  EXPECT_FALSE(run_benchmark(demo, small(), {.batches = {}}).has_value());
+  EXPECT_FALSE(run_benchmark(demo, small(), {.batches = {0}}).has_value());
+  EXPECT_FALSE(run_benchmark(demo, small(), {.repetitions = 0}).has_value());
+  // The context given is too short for the prompt asked for.
+  EXPECT_FALSE(run_benchmark(demo, small(), {.prompt = 512}).has_value());
+  // Longer than the model can be.
+  LoadOptions load = small();
+  load.context = 0;
+  EXPECT_FALSE(run_benchmark(demo, load, {.prompt = 100000}).has_value());
+}
+
+}  // namespace
+}  // namespace llm::engine
