@@ -17,9 +17,6 @@ constexpr std::string_view kSpaceSet =
     R"(\x09-\x0D\x20\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
 // The same for \w: PCRE2's own lacks marks and other alphabetic characters.
 constexpr std::string_view kWordSet = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
-// Outside of brackets, Oniguruma's \w also contains the superscript digits and fractions of
-// Latin-1.
-constexpr std::string_view kLatin1Numbers = R"(\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE})";
 // Outside of brackets, it also contains the superscript digits and the fractions of Latin-1.
 constexpr std::string_view kOuterWordSet =
     R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE})";
