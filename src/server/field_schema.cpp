@@ -154,7 +154,9 @@ Field text_field(std::string_view name, std::string_view default_value, std::str
 void read_fields(const Json& object, std::span<const Field> fields, bool strict,
                  FieldErrors& errors, std::vector<std::string>& ignored) {
   constexpr std::size_t kLongestName = 64;
-  for (const auto& [name, value] : object.items()) {
+  for (const auto& item : object.items()) {
+    const std::string& name = item.key();
+    const Json& value = item.value();
     const auto field = std::find_if(fields.begin(), fields.end(),
                                     [&](const Field& row) { return row.name == name; });
     if (field != fields.end()) {
