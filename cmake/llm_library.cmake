@@ -39,6 +39,8 @@ function(llm_test folder)
   add_executable(test_${folder} ${ARG_SOURCES})
   target_link_libraries(test_${folder} PRIVATE llm_build_flags GTest::gtest_main ${ARG_LIBRARIES})
   target_include_directories(test_${folder} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  # Test code runs once; it is compiled far more often.
+  target_compile_options(test_${folder} PRIVATE -O1)
   target_compile_definitions(test_${folder} PRIVATE
     LLM_SOURCE_DIR="${PROJECT_SOURCE_DIR}" LLM_BINARY_DIR="${PROJECT_BINARY_DIR}")
   foreach(dependency IN LISTS ARG_DEPENDS)

@@ -48,17 +48,12 @@ ThreadPool::ThreadPool(int threads) {
 }
 
 ThreadPool::~ThreadPool() {
-  {
-    const std::lock_guard lock(mutex_);
-    stop_.store(true);
-    generation_.fetch_add(1);
-  }
-  wake_.notify_all();
+  stop_.store(true);
+  wake_all();
   for (std::thread& worker : workers_) worker.join();
 }
 
-void ThreadPool::parallel_for(std::int64_t pieces,
-                              FunctionRef<void(std::int64_t, int)> body) {
+void ThreadPool::parallel_for(std::int64_t pieces, FunctionRef<void(std::int64_t, int)> body) {
   if (pieces <= 0) return;
   if (workers_.empty() || pieces == 1) {
     for (std::int64_t piece = 0; piece < pieces; ++piece) body(piece, 0);
@@ -67,16 +62,22 @@ void ThreadPool::parallel_for(std::int64_t pieces,
   body_ = &body;
   pieces_ = pieces;
   next_piece_.store(0, std::memory_order_relaxed);
-  running_workers_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
-  generation_.fetch_add(1);  // publishes the loop
-  if (sleepers_.load() != 0) {
-    { const std::lock_guard lock(mutex_); }  // a worker between its check and its wait sees the raise
-    wake_.notify_all();
-  }
+  // The last loop is closed and left by all, so nobody else writes the state now.
+  state_.store((state_.load() & ~kLowBits) + kNextLoop + kOpen);
+  if (sleepers_.load() != 0) wake_all();
   take_pieces(0);
-  // Every worker reports, even one that found nothing to do: the loop's state may then be reused.
-  while (!spin_until([&] { return running_workers_.load(std::memory_order_acquire) == 0; })) {
+  // All pieces are taken. A worker that has not joined by now (asleep, or the processor is busy
+  // with something else) stays out; only those still at a piece are waited for.
+  state_.fetch_and(~kOpen);
+  while (!spin_until([&] { return (state_.load() & kActive) == 0; })) {
   }
+}
+
+void ThreadPool::wake_all() {
+  {
+    const std::lock_guard lock(mutex_);
+  }  // a worker between its check and its wait sees the change
+  wake_.notify_all();
 }
 
 void ThreadPool::take_pieces(int thread) {
@@ -88,19 +89,26 @@ void ThreadPool::take_pieces(int thread) {
 }
 
 void ThreadPool::worker_main(int thread) {
-  std::uint64_t seen = 0;
+  std::uint64_t done = 0;  // the loop this worker has taken part in, as in the state
+  std::uint64_t state = 0;
+  const auto called = [&] {
+    state = state_.load();
+    return stop_.load() || ((state & kOpen) != 0 && (state & ~kLowBits) != done);
+  };
   for (;;) {
-    const auto raised = [&] { return generation_.load() != seen; };
-    if (!spin_until(raised)) {
+    if (!spin_until(called)) {
       std::unique_lock lock(mutex_);
       sleepers_.fetch_add(1);
-      wake_.wait(lock, raised);
+      // Woken too late for one loop, it polls for the next: no condition is waited for here.
+      if (!called()) wake_.wait(lock);
       sleepers_.fetch_sub(1);
+      continue;
     }
-    ++seen;
     if (stop_.load()) return;
+    if (!state_.compare_exchange_weak(state, state + 1)) continue;
+    done = state & ~kLowBits;
     take_pieces(thread);
-    running_workers_.fetch_sub(1, std::memory_order_release);
+    state_.fetch_sub(1);
   }
 }
 

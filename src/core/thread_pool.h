@@ -32,15 +32,22 @@ class ThreadPool {
  private:
   void worker_main(int thread);
   void take_pieces(int thread);
+  void wake_all();
 
   std::vector<std::thread> workers_;
 
-  // The current loop; written by the caller before `generation_` is raised.
+  // The current loop; written by the caller before it opens it.
   const FunctionRef<void(std::int64_t, int)>* body_ = nullptr;
   std::int64_t pieces_ = 0;
   alignas(64) std::atomic<std::int64_t> next_piece_{0};
-  alignas(64) std::atomic<int> running_workers_{0};
-  alignas(64) std::atomic<std::uint64_t> generation_{0};
+
+  // Number of the loop, whether workers may join it, and how many are in it, in one word: a worker
+  // joins by raising the count of an open loop, so a closed loop with count 0 is over for good.
+  static constexpr std::uint64_t kActive = 0xFFFF;
+  static constexpr std::uint64_t kOpen = 1U << 16;
+  static constexpr std::uint64_t kLowBits = kActive | kOpen;
+  static constexpr std::uint64_t kNextLoop = 1U << 17;
+  alignas(64) std::atomic<std::uint64_t> state_{0};
   std::atomic<bool> stop_{false};
 
   std::atomic<int> sleepers_{0};

@@ -69,21 +69,12 @@ struct KvShape {
   int v_dim = 0;  ///< head_dim of values
 };
 
-/// Rotation of keys at attention time, for rope scalings whose frequencies depend on the length
-/// reached so far: keys are stored unrotated. Null in AttentionRow for all others.
-struct KeyRotation {
-  const float* cos = nullptr;  // (positions 0..row position, rotary_dim / 2)
-  const float* sin = nullptr;
-  int rotary_dim = 0;
-};
-
 /// One query row of the batch.
 struct AttentionRow {
   const float* q = nullptr;              // (n_heads, k_dim), rotated
   float* out = nullptr;                  // (n_heads, v_dim)
   const std::int32_t* pages = nullptr;   // page ids of the row's sequence, in order of position
   std::int64_t position = 0;             // sees positions max(0, position - window + 1)..position
-  const KeyRotation* key_rotation = nullptr;
 };
 
 /// Softmax(scale * q.k [softcapped]) . v over a paged cache; query head h reads kv head

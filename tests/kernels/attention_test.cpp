@@ -45,9 +45,7 @@ struct Case {
   std::vector<std::int64_t> rows = {0, 5, 31, 32, 39};
   float softcap = 0;
   std::int64_t window = 0;
-  int rotary_dim = 0;  // > 0: keys are rotated at attention time
   float q_scale = 1.0f;
-  bool negative_logits = false;
 
   std::int64_t q_size() const { return std::int64_t{n_heads} * kv.k_dim; }
   std::int64_t out_size() const { return std::int64_t{n_heads} * kv.v_dim; }
@@ -60,16 +58,8 @@ struct Data {
     k = random.normals(c.positions * c.kv.n_kv_heads * c.kv.k_dim);
     v = random.normals(c.positions * c.kv.n_kv_heads * c.kv.v_dim);
     q = random.normals(c.n_rows() * c.q_size(), c.q_scale);
-    const std::int64_t angles = c.positions * (c.rotary_dim / 2);
-    for (std::int64_t n = 0; n < angles; ++n) {
-      const float angle = random.normal(3.0f);
-      cos.push_back(std::cos(angle));
-      sin.push_back(std::sin(angle));
-    }
-    rotation = {.cos = cos.data(), .sin = sin.data(), .rotary_dim = c.rotary_dim};
   }
-  std::vector<float> k, v, q, cos, sin;
-  KeyRotation rotation;
+  std::vector<float> k, v, q;
 };
 
 /// Outputs (rows, n_heads, v_dim); `rows_per_call` rows are given at a time.
@@ -91,7 +81,6 @@ std::vector<float> attend(const Ops& ops, const Case& c, const Data& data,
     row.out = out.data() + r * c.out_size();
     row.pages = sequence.pages.data();
     row.position = c.rows[static_cast<std::size_t>(r)];
-    row.key_rotation = c.rotary_dim > 0 ? &data.rotation : nullptr;
     rows.push_back(row);
   }
   core::AlignedBuffer scratch = buffer(ops.attention_scratch_bytes(args));
@@ -110,8 +99,7 @@ std::vector<float> attend(const Ops& ops, const Case& c, const Data& data,
 /// 6); exp, the page sums and rescalings (two roundings per page and position) come on top.
 double tolerance(const Case& c) {
   const double dot = 2.0 * c.kv.k_dim * static_cast<double>(c.q_scale);
-  const double rotated = c.rotary_dim > 0 ? 4.0 : 0.0;
-  double logit_error = (c.kv.k_dim + 4.0 + rotated) * kRoundoff * dot / std::sqrt(c.kv.k_dim);
+  double logit_error = (c.kv.k_dim + 4.0) * kRoundoff * dot / std::sqrt(c.kv.k_dim);
   if (c.softcap > 0) logit_error += 8.0 * kRoundoff * static_cast<double>(c.softcap);
   return 6.0 * (2.0 * logit_error + (2.0 * static_cast<double>(c.positions) + 16.0) * kRoundoff);
 }
@@ -182,19 +170,6 @@ TEST_P(Attention, AgreesWithASoftcap) {
   expect_close(ops(), c);
 }
 
-TEST_P(Attention, AgreesWithKeysRotatedAtAttentionTime) {
-  for (const DType dtype : {DType::f32, DType::bf16}) {
-    for (const int rotary_dim : {2, 32, 64}) {
-      Case c;
-      c.kv.dtype = dtype;
-      c.positions = 70;
-      c.rows = all_positions(70);
-      c.rotary_dim = rotary_dim;
-      expect_close(ops(), c);
-    }
-  }
-}
-
 TEST_P(Attention, AgreesWithPeakedDistributions) {
   // Logits of +-60: most weights underflow, the running maximum jumps.
   Case c;
@@ -205,25 +180,22 @@ TEST_P(Attention, AgreesWithPeakedDistributions) {
 }
 
 TEST_P(Attention, RowHasTheSameBitsAloneAndTogether) {
-  for (const int rotary_dim : {0, 32}) {
-    for (const std::int64_t window : {std::int64_t{0}, std::int64_t{40}}) {
-      for (const int group : {1, 3, 8}) {
-        Case c;
-        c.kv.dtype = DType::bf16;
-        c.kv.v_dim = 80;
-        c.n_heads = group * c.kv.n_kv_heads;
-        c.positions = 110;
-        c.rows = all_positions(110);
-        c.window = window;
-        c.softcap = group == 3 ? 20.0f : 0.0f;
-        c.rotary_dim = rotary_dim;
-        const Data data(c);
-        const auto alone = attend(ops(), c, data, 1);
-        for (const std::int64_t rows_per_call : {2, 3, 16, 64, 110}) {
-          const auto together = attend(ops(), c, data, rows_per_call);
-          ASSERT_TRUE(same_bits(together.data(), alone.data(), c.n_rows() * c.out_size()))
-              << "window " << window << " group " << group << " rows " << rows_per_call;
-        }
+  for (const std::int64_t window : {std::int64_t{0}, std::int64_t{40}}) {
+    for (const int group : {1, 3, 8}) {
+      Case c;
+      c.kv.dtype = DType::bf16;
+      c.kv.v_dim = 80;
+      c.n_heads = group * c.kv.n_kv_heads;
+      c.positions = 110;
+      c.rows = all_positions(110);
+      c.window = window;
+      c.softcap = group == 3 ? 20.0f : 0.0f;
+      const Data data(c);
+      const auto alone = attend(ops(), c, data, 1);
+      for (const std::int64_t rows_per_call : {2, 3, 16, 64, 110}) {
+        const auto together = attend(ops(), c, data, rows_per_call);
+        ASSERT_TRUE(same_bits(together.data(), alone.data(), c.n_rows() * c.out_size()))
+            << "window " << window << " group " << group << " rows " << rows_per_call;
       }
     }
   }

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "support/temp_dir.h"
 #include "formats/tensor_writer.h"
+#include "support/temp_dir.h"
 
 namespace llm::engine {
 namespace {

@@ -12,8 +12,7 @@
 namespace llm::kernels::cpu::LLM_KERNEL_ISA {
 namespace {
 
-// ---- Scratch of one call
-// --------------------------------------------------------------------------
+// ---- Scratch of one call ------------------------------------------------------------------------
 
 /// State of the online softmax of every query, and the page's weights of the queries in hand.
 /// A query is one head of one row; queries are numbered row by row.
@@ -23,7 +22,6 @@ struct Scratch {
   float* total;    // (queries)
   float* weights;  // (kQueryTile, kPage)
   float* rescale;  // (kQueryTile)
-  float* rotated;  // (k_dim, kPage)
 };
 
 std::int64_t round_up_floats(std::int64_t n) { return (n + 15) / 16 * 16; }
@@ -35,7 +33,7 @@ std::int64_t max_queries(const AttentionArgs& args) {
 std::int64_t scratch_floats(const AttentionArgs& args) {
   const std::int64_t queries = max_queries(args);
   return queries * padded_v_dim(args.kv) + 2 * round_up_floats(queries) + kQueryTile * kPage +
-         round_up_floats(kQueryTile) + std::int64_t{args.kv.k_dim} * kPage;
+         round_up_floats(kQueryTile);
 }
 
 Scratch cut_scratch(const AttentionArgs& args, std::byte* memory) {
@@ -46,12 +44,10 @@ Scratch cut_scratch(const AttentionArgs& args, std::byte* memory) {
   scratch.total = scratch.largest + round_up_floats(queries);
   scratch.weights = scratch.total + round_up_floats(queries);
   scratch.rescale = scratch.weights + kQueryTile * kPage;
-  scratch.rotated = scratch.rescale + round_up_floats(kQueryTile);
   return scratch;
 }
 
-// ---- One page
-// -------------------------------------------------------------------------------------
+// ---- One page -----------------------------------------------------------------------------------
 
 /// Queries that see the same positions [low, high) of a page: `count` from number `first` on.
 struct QueryTile {
@@ -165,16 +161,11 @@ LLM_INLINE void add_values(const QueryTile& tile, const typename Kv::Element* va
   }
 }
 
-/// The page's share of kQueries queries. `rotated` replaces the page's keys when not null.
+/// The page's share of kQueries queries.
 template <class Kv, int kQueries>
-void attend_page(const QueryTile& tile, const typename Kv::Element* keys, const float* rotated,
-                 const Scratch& scratch) {
+void attend_page(const QueryTile& tile, const typename Kv::Element* keys, const Scratch& scratch) {
   const KvShape& shape = tile.args->kv;
-  if (rotated != nullptr) {
-    dot_keys<KvF32, kQueries>(tile, rotated, scratch.weights);
-  } else {
-    dot_keys<Kv, kQueries>(tile, keys, scratch.weights);
-  }
+  dot_keys<Kv, kQueries>(tile, keys, scratch.weights);
   for (int n = 0; n < kQueries; ++n) {
     scratch.rescale[n] =
         online_softmax(*tile.args, tile.low, tile.high, scratch.weights + n * kPage,
@@ -194,54 +185,23 @@ void attend_page(const QueryTile& tile, const typename Kv::Element* keys, const 
   }
 }
 
-/// Rotates the keys of positions [low, high) of the page, whose first position is `start`; zeros
-/// elsewhere.
-template <class Kv>
-void rotate_keys(const KeyRotation& rotation, const typename Kv::Element* keys, int k_dim,
-                 std::int64_t start, int low, int high, float* rotated /* (k_dim, kPage) */) {
-  for (int d = 0; d < k_dim; ++d) {
-    for (int v = 0; v < kPageVectors; ++v) {
-      store(rotated + d * kPage + v * kLanes, Kv::read(keys + d * kPage + v * kLanes));
-    }
-  }
-  const int half = rotation.rotary_dim / 2;
-  for (int d = 0; d < half; ++d) {
-    float* first = rotated + d * kPage;
-    float* second = rotated + (d + half) * kPage;
-    for (int position = low; position < high; ++position) {
-      const float cos = rotation.cos[(start + position) * half + d];
-      const float sin = rotation.sin[(start + position) * half + d];
-      const float x0 = first[position];
-      const float x1 = second[position];
-      first[position] = x0 * cos - x1 * sin;
-      second[position] = x0 * sin + x1 * cos;
-    }
-  }
-}
-
 /// Runs `count` queries from tile.first on, kQueryTile and then fewer at a time.
 template <class Kv>
 void attend_queries(QueryTile tile, std::int64_t count, const typename Kv::Element* keys,
-                    std::int64_t page_start, const Scratch& scratch) {
-  const float* rotated = nullptr;
-  if (const KeyRotation* rotation = tile.row_of(tile.first).key_rotation; rotation != nullptr) {
-    rotate_keys<Kv>(*rotation, keys, tile.args->kv.k_dim, page_start, tile.low, tile.high,
-                    scratch.rotated);
-    rotated = scratch.rotated;
-  }
+                    const Scratch& scratch) {
   for (const std::int64_t end = tile.first + count; tile.first < end;) {
     const std::int64_t left = end - tile.first;
     if (left >= kQueryTile) {
-      attend_page<Kv, kQueryTile>(tile, keys, rotated, scratch);
+      attend_page<Kv, kQueryTile>(tile, keys, scratch);
       tile.first += kQueryTile;
     } else if (left >= 4) {
-      attend_page<Kv, 4>(tile, keys, rotated, scratch);
+      attend_page<Kv, 4>(tile, keys, scratch);
       tile.first += 4;
     } else if (left >= 2) {
-      attend_page<Kv, 2>(tile, keys, rotated, scratch);
+      attend_page<Kv, 2>(tile, keys, scratch);
       tile.first += 2;
     } else {
-      attend_page<Kv, 1>(tile, keys, rotated, scratch);
+      attend_page<Kv, 1>(tile, keys, scratch);
       tile.first += 1;
     }
   }
@@ -286,13 +246,10 @@ void attend_sequence(const AttentionArgs& args, const AttentionRow* rows, std::i
       const int low = low_of(r);
       const int high = high_of(r);
       std::int64_t next = r + 1;
-      while (next < end && low_of(next) == low && high_of(next) == high &&
-             rows[next].key_rotation == rows[r].key_rotation) {
-        ++next;
-      }
+      while (next < end && low_of(next) == low && high_of(next) == high) ++next;
       if (low < high) {
         const QueryTile tile{&args, rows, kv_head, r * group, low, high};
-        attend_queries<Kv>(tile, (next - r) * group, keys, start, scratch);
+        attend_queries<Kv>(tile, (next - r) * group, keys, scratch);
       }
       r = next;
     }

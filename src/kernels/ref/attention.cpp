@@ -51,25 +51,13 @@ Slot find_slot(const AttentionArgs& args, const AttentionRow& row, int kv_head,
   return {page + head * element_bytes(args.kv.dtype), position % kKvPageTokens};
 }
 
-double key_element(const AttentionArgs& args, const AttentionRow& row, const Slot& at,
-                   std::int64_t position, int d) {
-  const auto key = [&](int i) {
-    return load_element(args.kv.dtype, at.head, index(at.slot, args.kv.k_dim, i));
-  };
-  if (row.key_rotation == nullptr || d >= row.key_rotation->rotary_dim) return key(d);
-  const int half = row.key_rotation->rotary_dim / 2;
-  const int pair = d % half;
-  const double cos = row.key_rotation->cos[position * half + pair];
-  const double sin = row.key_rotation->sin[position * half + pair];
-  return d < half ? key(pair) * cos - key(pair + half) * sin
-                  : key(pair) * sin + key(pair + half) * cos;
-}
-
 double logit(const AttentionArgs& args, const AttentionRow& row, const float* q, int kv_head,
              std::int64_t position) {
   const Slot at = find_slot(args, row, kv_head, position);
   double dot = 0;
-  for (int d = 0; d < args.kv.k_dim; ++d) dot += q[d] * key_element(args, row, at, position, d);
+  for (int d = 0; d < args.kv.k_dim; ++d) {
+    dot += q[d] * load_element(args.kv.dtype, at.head, index(at.slot, args.kv.k_dim, d));
+  }
   const double scaled = dot * args.scale;
   return args.softcap > 0 ? args.softcap * std::tanh(scaled / args.softcap) : scaled;
 }
