@@ -22,11 +22,15 @@ if(LLM_FUZZ)
 endif()
 
 # llm_library(<folder> SOURCES a.cpp ... [DEPENDS core quant ...] [LIBRARIES fmt::fmt ...])
-# defines the static library llm_<folder>.
+# defines the static library llm_<folder>. COLD folders do no arithmetic: builds with sanitizers, which
+# optimise a little to keep tests of whole models quick, leave them as they are to compile faster.
 function(llm_library folder)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ARG "COLD" "" "SOURCES;DEPENDS;LIBRARIES" ${ARGN})
   add_library(llm_${folder} STATIC ${ARG_SOURCES})
   target_link_libraries(llm_${folder} PUBLIC llm_build_flags ${ARG_LIBRARIES})
+  if(LLM_SANITIZE AND NOT ARG_COLD)
+    target_compile_options(llm_${folder} PRIVATE -O1)
+  endif()
   foreach(dependency IN LISTS ARG_DEPENDS)
     target_link_libraries(llm_${folder} PUBLIC llm_${dependency})
   endforeach()
@@ -39,8 +43,9 @@ function(llm_test folder)
   add_executable(test_${folder} ${ARG_SOURCES})
   target_link_libraries(test_${folder} PRIVATE llm_build_flags GTest::gtest_main ${ARG_LIBRARIES})
   target_include_directories(test_${folder} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-  # Test code runs once; it is compiled far more often.
-  target_compile_options(test_${folder} PRIVATE -O1)
+  if(NOT LLM_SANITIZE)
+    target_compile_options(test_${folder} PRIVATE -O1)  # it runs once: quick to compile is enough
+  endif()
   target_compile_definitions(test_${folder} PRIVATE
     LLM_SOURCE_DIR="${PROJECT_SOURCE_DIR}" LLM_BINARY_DIR="${PROJECT_BINARY_DIR}")
   foreach(dependency IN LISTS ARG_DEPENDS)
