@@ -58,6 +58,18 @@ class ServerFixture : public ::testing::Test {
     EXPECT_EQ(reply.status, 200) << reply.body;
     return reply.status == 200 ? reply.json()["job_id"].get<std::string>() : "";
   }
+  /// As post_job, but waits for a free place: an ended job gives its own back a moment later.
+  std::string post_job_when_free(std::string_view members) {
+    const std::string body = fmt::format(R"({{"operation":"infer","prompt":"hello",{}}})", members);
+    std::string id;
+    EXPECT_TRUE(eventually([&] {
+      const TestReply reply = post("/v1/jobs", body);
+      if (reply.status == 200) id = reply.json()["job_id"].get<std::string>();
+      return reply.status != 429;
+    }));
+    EXPECT_NE(id, "");
+    return id;
+  }
   std::vector<core::Json> stream(const std::string& id, std::string_view query = "") {
     return events_of(get(stream_path(id, query)).body);
   }
