@@ -113,11 +113,12 @@ class Benchmark {
     const auto weights = static_cast<double>(model_.memory.weights);
     work.bytes += logit_rows > 0 ? weights : weights * layers / (layers + head);
     for (std::int64_t position = first; position < first + count; ++position) {
-      std::int64_t seen = position + 1;
-      if (config.sliding_window > 0) seen = std::min(seen, config.sliding_window);
       // q.k and the sum over v: one multiplication and one addition per component each.
-      work.operations += static_cast<double>(batch * seen * 4 * config.n_heads * config.head_dim *
-                                             config.n_layers);
+      for (const models::LayerConfig& layer : config.layers) {
+        const std::int64_t seen =
+            layer.window > 0 ? std::min(position + 1, layer.window) : position + 1;
+        work.operations += static_cast<double>(batch * seen * 4 * config.n_heads * config.head_dim);
+      }
     }
     work.bytes += static_cast<double>(batch * (first + count)) *
                   static_cast<double>(model_.memory.kv_per_token);

@@ -42,10 +42,14 @@ Result<std::int32_t> get_id(const formats::GgufMetadata& metadata, std::string_v
 }
 
 // Phi-3's special tokens swallow the white space behind them. The file has no key that says so;
-// the model's name does.
+// the model's name does, written with or without the hyphen.
 bool names_phi3(std::string name) {
-  for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return name.find("phi-3") != std::string::npos || name.find("phi3") != std::string::npos;
+  std::string wanted = "phi-3";
+  for (std::string* text : {&name, &wanted}) {
+    std::erase(*text, '-');
+    for (char& c : *text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  return name.find(wanted) != std::string::npos;
 }
 
 Result<std::unique_ptr<Tokenizer>> load_gguf(const formats::GgufMetadata& metadata) {

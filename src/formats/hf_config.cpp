@@ -75,4 +75,17 @@ Result<double> HfConfig::require_float(std::string_view key) const {
   return get_float(key, 0);
 }
 
+Result<std::vector<float>> HfConfig::require_floats(std::string_view key, std::size_t size) const {
+  const std::string expected = fmt::format("{} numbers", size);
+  const core::Json* value = find(key);
+  if (value == nullptr) return missing(key, expected);
+  if (!value->is_array() || value->size() != size) return wrong_type(key, expected, *value);
+  std::vector<float> numbers;
+  for (const core::Json& number : *value) {
+    if (!number.is_number()) return wrong_type(key, expected, *value);
+    numbers.push_back(number.get<float>());
+  }
+  return numbers;
+}
+
 }  // namespace llm::formats

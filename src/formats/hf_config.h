@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/json.h"
 #include "llm/status.h"
@@ -36,6 +37,8 @@ class HfConfig {
   // The value; absent or null is an error.
   Result<std::int64_t> require_int(std::string_view key) const;
   Result<double> require_float(std::string_view key) const;
+  /// Exactly `size` numbers.
+  Result<std::vector<float>> require_floats(std::string_view key, std::size_t size) const;
 
  private:
   const core::Json* find(std::string_view key) const;  // null when absent or null

@@ -51,8 +51,8 @@ struct MatmulArgs {
   const PackedMatrix* w = nullptr;
   const std::byte* x = nullptr;  // (tokens, input_row_bytes(w->input, w->cols)), prepared rows
   std::int64_t tokens = 0;
-  float* y = nullptr;         // (tokens, w->rows), rows `y_stride` floats apart
-  std::int64_t y_stride = 0;  // >= w->rows
+  float* y = nullptr;           // (tokens, w->rows), rows `y_stride` floats apart
+  std::int64_t y_stride = 0;    // >= w->rows
   const float* bias = nullptr;  // (rows) or null
   bool accumulate = false;
 };
@@ -71,10 +71,10 @@ struct KvShape {
 
 /// One query row of the batch.
 struct AttentionRow {
-  const float* q = nullptr;              // (n_heads, k_dim), rotated
-  float* out = nullptr;                  // (n_heads, v_dim)
-  const std::int32_t* pages = nullptr;   // page ids of the row's sequence, in order of position
-  std::int64_t position = 0;             // sees positions max(0, position - window + 1)..position
+  const float* q = nullptr;             // (n_heads, k_dim), rotated
+  float* out = nullptr;                 // (n_heads, v_dim)
+  const std::int32_t* pages = nullptr;  // page ids of the row's sequence, in order of position
+  std::int64_t position = 0;            // sees positions max(0, position - window + 1)..position
 };
 
 /// Softmax(scale * q.k [softcapped]) . v over a paged cache; query head h reads kv head
@@ -87,6 +87,10 @@ struct AttentionArgs {
   float softcap = 0;        ///< c > 0: c * tanh(logit / c) before masking
   std::int64_t window = 0;  ///< > 0: only the last `window` positions, the own one included
 };
+
+/// Activation of a feed-forward network. gelu is x/2 (1 + erf(x / sqrt 2)); gelu_tanh its tanh form
+/// (Hendrycks and Gimpel 2016).
+enum class Activation : std::uint8_t { silu, gelu, gelu_tanh };
 
 struct Ops {
   std::string_view name;  ///< "ref", "baseline", "avx2", "avx512", "avx512_bf16"
@@ -125,8 +129,12 @@ struct Ops {
   /// Rotates the first rotary_dim components of each head, in place: pairs (i, i + rotary_dim/2).
   void (*rope)(float* x /* (n_heads, head_dim) */, int n_heads, int head_dim, int rotary_dim,
                const float* cos /* (rotary_dim/2) */, const float* sin);
-  /// out[c] = silu(gate[c]) * up[c].  silu(x) = x / (1 + exp(-x)).
-  void (*silu_mul)(const float* gate, const float* up, float* out, std::int64_t cols);
+  /// out[c] = activation(gate[c]) * up[c], or without the factor where `up` is null. May run in
+  /// place.
+  void (*activate)(Activation activation, const float* gate, const float* up, float* out,
+                   std::int64_t cols);
+  /// x[c] = cap * tanh(x[c] / cap)
+  void (*softcap)(float* x, float cap, std::int64_t cols);
   /// x[c] += y[c]
   void (*add)(float* x, const float* y, std::int64_t cols);
 

@@ -1,11 +1,14 @@
 #include "models/config.h"
 
 #include <cmath>
+#include <span>
 
 #include "core/error.h"
 
 namespace llm::models {
 namespace {
+
+constexpr std::int64_t kMaxLayers = 10000;
 
 struct Range {
   std::string_view key;
@@ -30,9 +33,9 @@ Status validate_rope(const RopeConfig& rope, const ModelConfig& config, std::str
         "{}: rotary dimensions: expected an even number up to head_dim {}, found {}", where,
         config.head_dim, rope.rotary_dim);
   }
-  const bool needs_original = rope.scaling == RopeScaling::dynamic_ntk ||
-                              rope.scaling == RopeScaling::llama3 ||
-                              rope.scaling == RopeScaling::yarn;
+  const bool needs_original =
+      rope.scaling == RopeScaling::dynamic_ntk || rope.scaling == RopeScaling::llama3 ||
+      rope.scaling == RopeScaling::yarn || rope.scaling == RopeScaling::longrope;
   if (needs_original && rope.original_positions < 1) {
     return core::corrupt_data("{}: rope scaling {}: expected a positive original length, found {}",
                               where, to_string(rope.scaling), rope.original_positions);
@@ -57,17 +60,45 @@ Status validate_rope(const RopeConfig& rope, const ModelConfig& config, std::str
         "must be positive numbers",
         where);
   }
-  if (!rope.divisors.empty()) {
-    if (rope.divisors.size() != static_cast<std::size_t>(rope.rotary_dim / 2)) {
-      return core::corrupt_data("{}: rope_freqs.weight: expected {} values, found {}", where,
-                                rope.rotary_dim / 2, rope.divisors.size());
+  for (const std::vector<float>* divisors : {&rope.divisors, &rope.long_divisors}) {
+    if (divisors->empty()) continue;
+    if (divisors->size() != static_cast<std::size_t>(rope.rotary_dim / 2)) {
+      return core::corrupt_data("{}: rotary divisors: expected {} values, found {}", where,
+                                rope.rotary_dim / 2, divisors->size());
     }
-    for (const float divisor : rope.divisors) {
+    for (const float divisor : *divisors) {
       if (!positive_finite(static_cast<double>(divisor))) {
-        return core::corrupt_data("{}: rope_freqs.weight: expected positive numbers, found {}",
-                                  where, divisor);
+        return core::corrupt_data("{}: rotary divisors: expected positive numbers, found {}", where,
+                                  divisor);
       }
     }
+  }
+  return {};
+}
+
+Status validate_ranges(std::span<const Range> ranges, std::string_view where) {
+  for (const Range& range : ranges) {
+    if (range.value < range.low || range.value > range.high) {
+      return core::corrupt_data("{}: {}: expected {}..={}, found {}", where, range.key, range.low,
+                                range.high, range.value);
+    }
+  }
+  return {};
+}
+
+Status validate_experts(const ModelConfig& config, std::string_view where) {
+  const MoeConfig& moe = config.moe;
+  if (moe.n_experts == 0) return {};
+  const Range ranges[] = {
+      {"number of experts", moe.n_experts, 1, 65536},
+      {"experts per token", moe.n_used, 1, moe.n_experts},
+      {"expert feed-forward size", moe.ffn_size, 1, std::int64_t{1} << 22},
+      {"shared expert feed-forward size", moe.shared_ffn_size, 0, std::int64_t{1} << 22},
+  };
+  LLM_RETURN_IF_ERROR(validate_ranges(ranges, where));
+  if (!std::isfinite(moe.routing.scale)) {
+    return core::corrupt_data("{}: scale of expert weights: expected a number, found {}", where,
+                              moe.routing.scale);
   }
   return {};
 }
@@ -80,17 +111,17 @@ Status validate_config(const ModelConfig& config, std::string_view where) {
       {"vocabulary size", config.vocab_size, 1, std::int64_t{1} << 24},
       {"hidden size", config.hidden_size, 1, std::int64_t{1} << 20},
       {"feed-forward size", config.ffn_size, 1, std::int64_t{1} << 22},
-      {"number of layers", config.n_layers, 1, 10000},
+      {"number of layers", config.n_layers, 1, kMaxLayers},
       {"number of attention heads", config.n_heads, 1, 65536},
       {"number of key-value heads", config.n_kv_heads, 1, config.n_heads},
       {"head dimension", config.head_dim, 2, 1024},
       {"maximum positions", config.max_positions, 1, std::int64_t{1} << 31},
-      {"sliding window", config.sliding_window, 0, std::int64_t{1} << 31},
   };
-  for (const Range& range : ranges) {
-    if (range.value < range.low || range.value > range.high) {
-      return core::corrupt_data("{}: {}: expected {}..={}, found {}", where, range.key, range.low,
-                                range.high, range.value);
+  LLM_RETURN_IF_ERROR(validate_ranges(ranges, where));
+  for (const LayerConfig& layer : config.layers) {
+    if (layer.window < 0 || layer.window > std::int64_t{1} << 31) {
+      return core::corrupt_data("{}: sliding window: expected 0..=2^31, found {}", where,
+                                layer.window);
     }
   }
   if (config.n_heads % config.n_kv_heads != 0) {
@@ -102,7 +133,27 @@ Status validate_config(const ModelConfig& config, std::string_view where) {
     return core::corrupt_data("{}: norm epsilon: expected a positive number, found {}", where,
                               config.norm_eps);
   }
-  return validate_rope(config.rope, config, where);
+  LLM_RETURN_IF_ERROR(validate_experts(config, where));
+  if (!std::isfinite(config.attention_scale) || config.attention_scale < 0 ||
+      !std::isfinite(config.attention_softcap) || config.attention_softcap < 0 ||
+      !std::isfinite(config.final_softcap) || config.final_softcap < 0) {
+    return core::corrupt_data(
+        "{}: attention scale and soft caps: expected numbers from 0 on, found {}, {} and {}", where,
+        config.attention_scale, config.attention_softcap, config.final_softcap);
+  }
+  for (const RopeConfig& rope : config.ropes) {
+    LLM_RETURN_IF_ERROR(validate_rope(rope, config, where));
+  }
+  return {};
+}
+
+Status set_layers(ModelConfig& config, std::int64_t window, std::string_view where) {
+  if (config.n_layers < 1 || config.n_layers > kMaxLayers) {
+    return core::corrupt_data("{}: number of layers: expected 1..={}, found {}", where, kMaxLayers,
+                              config.n_layers);
+  }
+  config.layers.assign(static_cast<std::size_t>(config.n_layers), {.window = window, .rope = 0});
+  return {};
 }
 
 Result<ModelConfig> read_config(const formats::ModelFile& file) {

@@ -5,72 +5,42 @@
 
 #include "core/error.h"
 #include "models/config.h"
-#include "quant/quant.h"
+#include "models/gguf_keys.h"
 
 namespace llm::models {
 namespace {
 
-// Reads "<architecture>.<key>" values; every error names the file.
-class Keys {
- public:
-  Keys(const formats::ModelFile& file, std::string architecture)
-      : file_(file), architecture_(std::move(architecture)) {}
-
-  Result<std::int64_t> require_int(std::string_view key) const {
-    LLM_ASSIGN_OR_RETURN(const auto value, optional_int(key));
-    if (!value) {
-      return core::corrupt_data("{}: metadata key {} is missing", file_.path().string(), full(key));
-    }
-    return *value;
+Status read_longrope(const GgufKeys& keys, ModelConfig& config) {
+  RopeConfig& rope = config.rope();
+  const std::int64_t pairs = rope.rotary_dim / 2;
+  LLM_ASSIGN_OR_RETURN(auto short_divisors,
+                       keys.vector_or_empty("rope_factors_short.weight", pairs));
+  LLM_ASSIGN_OR_RETURN(auto long_divisors, keys.vector_or_empty("rope_factors_long.weight", pairs));
+  if (short_divisors.empty() != long_divisors.empty()) {
+    return core::corrupt_data(
+        "{}: tensors rope_factors_short.weight and rope_factors_long.weight: expected both, found "
+        "one",
+        keys.where());
   }
+  if (short_divisors.empty()) return {};
+  rope.divisors = std::move(short_divisors);
+  rope.long_divisors = std::move(long_divisors);
+  rope.scaling = RopeScaling::longrope;
+  LLM_ASSIGN_OR_RETURN(rope.attention_factor, keys.optional_float("rope.scaling.attn_factor"));
+  rope.factor = static_cast<double>(config.max_positions) /
+                static_cast<double>(std::max<std::int64_t>(rope.original_positions, 1));
+  return {};
+}
 
-  Result<std::int64_t> int_or(std::string_view key, std::int64_t fallback) const {
-    LLM_ASSIGN_OR_RETURN(const auto value, optional_int(key));
-    return value.value_or(fallback);
-  }
-
-  Result<double> float_or(std::string_view key, double fallback) const {
-    auto value = file_.gguf().get_float(full(key));
-    if (!value) return located(value.error());
-    return value->value_or(fallback);
-  }
-
-  Result<std::optional<double>> optional_float(std::string_view key) const {
-    auto value = file_.gguf().get_float(full(key));
-    if (!value) return located(value.error());
-    return *value;
-  }
-
-  Result<std::string> string_or(std::string_view key, std::string fallback) const {
-    auto value = file_.gguf().get_string(full(key));
-    if (!value) return located(value.error());
-    return value->value_or(std::move(fallback));
-  }
-
-  std::string full(std::string_view key) const { return architecture_ + "." + std::string(key); }
-
- private:
-  Status located(const Status& status) const { return status.with_prefix(file_.path().string()); }
-
-  Result<std::optional<std::int64_t>> optional_int(std::string_view key) const {
-    auto value = file_.gguf().get_int(full(key));
-    if (!value) return located(value.error());
-    return *value;
-  }
-
-  const formats::ModelFile& file_;
-  std::string architecture_;
-};
-
-Status read_rope(const Keys& keys, const formats::ModelFile& file, ModelConfig& config) {
-  RopeConfig& rope = config.rope;
+Status read_rope(const GgufKeys& keys, ModelConfig& config) {
+  RopeConfig& rope = config.rope();
   LLM_ASSIGN_OR_RETURN(rope.theta, keys.float_or("rope.freq_base", 10000.0));
   LLM_ASSIGN_OR_RETURN(const std::int64_t rotary,
                        keys.int_or("rope.dimension_count", config.head_dim));
   if (rotary < 0 || rotary > config.head_dim) {
     return core::corrupt_data("{}: {}: expected at most the head dimension {}, found {}",
-                              file.path().string(), keys.full("rope.dimension_count"),
-                              config.head_dim, rotary);
+                              keys.where(), keys.full("rope.dimension_count"), config.head_dim,
+                              rotary);
   }
   rope.rotary_dim = static_cast<int>(rotary);
 
@@ -80,7 +50,7 @@ Status read_rope(const Keys& keys, const formats::ModelFile& file, ModelConfig& 
   if (rope.factor == 0.0) rope.factor = 1.0;  // how some writers say "none"
   LLM_ASSIGN_OR_RETURN(rope.original_positions,
                        keys.int_or("rope.scaling.original_context_length", config.max_positions));
-  if (type == "none" || (type == "linear" && rope.factor == 1.0)) {
+  if (type == "none" || type == "longrope" || (type == "linear" && rope.factor == 1.0)) {
     rope.scaling = RopeScaling::none;
     rope.factor = 1.0;
   } else if (type == "linear") {
@@ -94,20 +64,40 @@ Status read_rope(const Keys& keys, const formats::ModelFile& file, ModelConfig& 
     if (extra) rope.attention_factor = *extra * (0.1 * std::log(std::max(rope.factor, 1.0)) + 1.0);
   } else {
     return core::unsupported("{}: {}: rope scaling type \"{}\" is not supported for {}",
-                             file.path().string(), keys.full("rope.scaling.type"), type,
+                             keys.where(), keys.full("rope.scaling.type"), type,
                              config.spec->family);
   }
 
-  if (const formats::TensorEntry* divisors = file.find("rope_freqs.weight")) {
-    const core::TensorView& view = divisors->view;
-    const auto count = view.shape.elements();
-    if (view.dtype != DType::f32 || !count || *count != rope.rotary_dim / 2) {
-      return core::corrupt_data("{}: tensor rope_freqs.weight: expected f32 ({}), found {} {}",
-                                file.path().string(), rope.rotary_dim / 2, to_string(view.dtype),
-                                view.shape.to_string());
-    }
-    rope.divisors.resize(static_cast<std::size_t>(*count));
-    quant::decode_row(view.dtype, view.data, rope.divisors.data(), *count);
+  LLM_ASSIGN_OR_RETURN(rope.divisors,
+                       keys.vector_or_empty("rope_freqs.weight", rope.rotary_dim / 2));
+  return read_longrope(keys, config);
+}
+
+Status read_experts(const GgufKeys& keys, ModelConfig& config) {
+  constexpr std::int64_t kSoftmax = 1;
+  constexpr std::int64_t kSigmoid = 2;
+  MoeConfig& moe = config.moe;
+  LLM_ASSIGN_OR_RETURN(moe.n_experts, keys.int_or("expert_count", 0));
+  if (moe.n_experts == 0) return {};
+  LLM_ASSIGN_OR_RETURN(moe.n_used, keys.require_int("expert_used_count"));
+  LLM_ASSIGN_OR_RETURN(moe.ffn_size, keys.int_or("expert_feed_forward_length", config.ffn_size));
+  LLM_ASSIGN_OR_RETURN(const std::int64_t shared, keys.int_or("expert_shared_count", 0));
+  LLM_ASSIGN_OR_RETURN(moe.shared_ffn_size, keys.int_or("expert_shared_feed_forward_length", 0));
+  if (moe.shared_ffn_size == 0 && shared > 0 && shared <= 1024) {
+    moe.shared_ffn_size = shared * moe.ffn_size;
+  }
+  LLM_ASSIGN_OR_RETURN(const std::int64_t score, keys.int_or("expert_gating_func", kSoftmax));
+  if (score != kSoftmax && score != kSigmoid) {
+    return core::unsupported("{}: {}: gating function {} is not supported", keys.where(),
+                             keys.full("expert_gating_func"), score);
+  }
+  moe.routing.score = score == kSoftmax ? ExpertScore::softmax : ExpertScore::sigmoid;
+  LLM_ASSIGN_OR_RETURN(moe.routing.normalize,
+                       keys.bool_or("expert_weights_norm", config.spec->gguf_normalizes_experts));
+  LLM_ASSIGN_OR_RETURN(const double scale, keys.float_or("expert_weights_scale", 1.0));
+  moe.routing.scale = scale == 0.0 ? 1.0F : static_cast<float>(scale);  // 0: how writers say "none"
+  for (std::int64_t l = 0; l < config.n_layers; ++l) {
+    config.layers[static_cast<std::size_t>(l)].moe = keys.has_tensor(config.names.router, l);
   }
   return {};
 }
@@ -121,26 +111,27 @@ Result<ModelConfig> config_from_gguf(const formats::ModelFile& file) {
   if (!*architecture)
     return core::corrupt_data("{}: metadata key general.architecture is missing", where);
   ModelConfig config;
+  config.ropes.resize(1);
   config.spec = find_spec_by_gguf_architecture(**architecture);
   if (config.spec == nullptr) {
     return core::unsupported("{}: general.architecture \"{}\" is not supported", where,
                              **architecture);
   }
-  const Keys keys(file, **architecture);
+  const GgufKeys keys(file, **architecture);
+  config.names = config.spec->gguf_names;
+  config.form = config.spec->form;
+  config.activation = config.spec->activation;
   LLM_ASSIGN_OR_RETURN(config.hidden_size, keys.require_int("embedding_length"));
   LLM_ASSIGN_OR_RETURN(config.ffn_size, keys.require_int("feed_forward_length"));
   LLM_ASSIGN_OR_RETURN(config.n_layers, keys.require_int("block_count"));
   LLM_ASSIGN_OR_RETURN(config.n_heads, keys.require_int("attention.head_count"));
   LLM_ASSIGN_OR_RETURN(config.n_kv_heads, keys.int_or("attention.head_count_kv", config.n_heads));
   LLM_ASSIGN_OR_RETURN(config.max_positions, keys.require_int("context_length"));
-  LLM_ASSIGN_OR_RETURN(const double eps, keys.float_or("attention.layer_norm_rms_epsilon",
-                                                       config.spec->defaults.norm_eps));
+  const std::string_view eps_key = config.spec->norm == NormKind::rms
+                                       ? "attention.layer_norm_rms_epsilon"
+                                       : "attention.layer_norm_epsilon";
+  LLM_ASSIGN_OR_RETURN(const double eps, keys.float_or(eps_key, config.spec->defaults.norm_eps));
   config.norm_eps = static_cast<float>(eps);
-  LLM_ASSIGN_OR_RETURN(const std::int64_t experts, keys.int_or("expert_count", 0));
-  if (experts != 0) {
-    return core::unsupported("{}: {}: mixture of experts ({} experts) is not supported", where,
-                             keys.full("expert_count"), experts);
-  }
   if (config.n_heads < 1) {
     return core::corrupt_data("{}: {}: expected at least 1, found {}", where,
                               keys.full("attention.head_count"), config.n_heads);
@@ -153,27 +144,33 @@ Result<ModelConfig> config_from_gguf(const formats::ModelFile& file) {
     return core::unsupported("{}: {}: expected the key length {}, found {}", where,
                              keys.full("attention.value_length"), config.head_dim, value_length);
   }
-  LLM_ASSIGN_OR_RETURN(config.sliding_window, keys.int_or("attention.sliding_window", 0));
+  LLM_ASSIGN_OR_RETURN(const std::int64_t window, keys.int_or("attention.sliding_window", 0));
+  LLM_RETURN_IF_ERROR(set_layers(config, window, where));
 
-  const formats::TensorEntry* embedding = file.find(config.spec->gguf_names.embedding);
+  const formats::TensorEntry* embedding = file.find(config.names.embedding);
   if (embedding == nullptr || embedding->view.shape.rank() != 2) {
     return core::corrupt_data("{}: tensor {} is missing or not a matrix", where,
-                              config.spec->gguf_names.embedding);
+                              config.names.embedding);
   }
   config.vocab_size = embedding->view.shape[0];
   LLM_ASSIGN_OR_RETURN(const std::int64_t stated_vocab,
                        keys.int_or("vocab_size", config.vocab_size));
   if (stated_vocab != config.vocab_size) {
     return core::corrupt_data("{}: {}: expected {} (rows of {}), found {}", where,
-                              keys.full("vocab_size"), config.vocab_size,
-                              config.spec->gguf_names.embedding, stated_vocab);
+                              keys.full("vocab_size"), config.vocab_size, config.names.embedding,
+                              stated_vocab);
   }
-  config.tie_embeddings = file.find(config.spec->gguf_names.lm_head) == nullptr;
+  config.tie_embeddings = file.find(config.names.lm_head) == nullptr;
   if (config.head_dim < 2 || config.head_dim > 1024) {
     return core::corrupt_data("{}: head dimension: expected 2..=1024, found {}", where,
                               config.head_dim);
   }
-  LLM_RETURN_IF_ERROR(read_rope(keys, file, config));
+  LLM_RETURN_IF_ERROR(read_experts(keys, config));
+  config.head_norms = keys.has_tensor(config.names.q_norm);
+  LLM_RETURN_IF_ERROR(read_rope(keys, config));
+  if (config.spec->finish_gguf != nullptr) {
+    LLM_RETURN_IF_ERROR(config.spec->finish_gguf(keys, config));
+  }
   return config;
 }
 

@@ -9,31 +9,24 @@
 namespace llm::models {
 namespace {
 
-std::size_t norm_bytes(const Norm& norm) { return norm.weight.size() * sizeof(float); }
-
 // The scratch that any single operation of this network may ask of a thread.
 std::size_t thread_scratch_bytes(const Network& network, const KvCache& cache,
                                  const kernels::Ops& ops) {
   std::size_t most = 0;
-  const auto consider = [&](const LinearGroup& group) {
+  network.for_each_group([&](const LinearGroup& group) {
     for (const Linear& member : group.members()) {
       most = std::max(most, ops.matmul_scratch_bytes(member.matrix.dtype, member.matrix.cols));
     }
-  };
+  });
   for (const Layer& layer : network.layers) {
-    consider(layer.attention.qkv);
-    consider(layer.attention.output);
-    consider(layer.ffn.gate_up);
-    consider(layer.ffn.down);
     const kernels::AttentionArgs args{.kv = cache.shape(),
                                       .layer = nullptr,
                                       .n_heads = layer.attention.n_heads,
                                       .scale = layer.attention.scale,
-                                      .softcap = 0,
+                                      .softcap = layer.attention.softcap,
                                       .window = layer.attention.window};
     most = std::max(most, ops.attention_scratch_bytes(args));
   }
-  consider(network.lm_head);
   return (most + 63) / 64 * 64;
 }
 
@@ -43,26 +36,48 @@ void Embedding::lookup(std::int32_t token, float* row) const {
   const std::int64_t cols = table.shape[1];
   const std::size_t bytes = row_bytes(table.dtype, static_cast<std::size_t>(cols));
   quant::decode_row(table.dtype, table.data + static_cast<std::size_t>(token) * bytes, row, cols);
-  if (rounded_to == table.dtype) return;
   for (std::int64_t c = 0; c < cols; ++c) {
     if (rounded_to == DType::f16) row[c] = core::f16_to_f32(core::f32_to_f16(row[c]));
     if (rounded_to == DType::bf16) row[c] = core::bf16_to_f32(core::f32_to_bf16(row[c]));
+    row[c] *= scale;
   }
 }
 
-std::size_t Network::bytes() const {
-  std::size_t sum = norm_bytes(final_norm) + lm_head.bytes();
+void Network::for_each_group(core::FunctionRef<void(const LinearGroup&)> visit) const {
+  const auto visit_dense = [&](const FfnDense& ffn) {
+    visit(ffn.gate_up);
+    visit(ffn.down);
+  };
   for (const Layer& layer : layers) {
-    sum += norm_bytes(layer.attention_norm) + layer.attention.qkv.bytes() +
-           layer.attention.output.bytes() + norm_bytes(layer.ffn_norm) + layer.ffn.gate_up.bytes() +
-           layer.ffn.down.bytes();
+    visit(layer.attention.qkv);
+    visit(layer.attention.output);
+    if (const auto* dense = std::get_if<FfnDense>(&layer.ffn)) {
+      visit_dense(*dense);
+    } else {
+      const FfnMoe& moe = std::get<FfnMoe>(layer.ffn);
+      visit(moe.router);
+      for (const FfnDense& expert : moe.experts) visit_dense(expert);
+      visit_dense(moe.shared);
+      visit(moe.shared_router);
+    }
+  }
+  visit(lm_head);
+}
+
+std::size_t Network::bytes() const {
+  std::size_t sum = final_norm.bytes();
+  for_each_group([&](const LinearGroup& group) { sum += group.bytes(); });
+  for (const Layer& layer : layers) {
+    sum += layer.attention_norm.bytes() + layer.attention.q_norm.bytes() +
+           layer.attention.k_norm.bytes() + layer.post_attention_norm.bytes() +
+           layer.ffn_norm.bytes() + layer.post_ffn_norm.bytes();
   }
   return sum;
 }
 
-Result<std::unique_ptr<Decoder>> Decoder::create(Network network, Rope rope, KvCache cache,
-                                                 StepSizes sizes, const kernels::Ops& ops,
-                                                 core::ThreadPool& pool) {
+Result<std::unique_ptr<Decoder>> Decoder::create(Network network, std::vector<Rope> ropes,
+                                                 KvCache cache, StepSizes sizes,
+                                                 const kernels::Ops& ops, core::ThreadPool& pool) {
   Compute compute{.ops = &ops,
                   .pool = &pool,
                   .thread_scratch = nullptr,
@@ -72,15 +87,16 @@ Result<std::unique_ptr<Decoder>> Decoder::create(Network network, Rope rope, KvC
       core::AlignedBuffer::allocate(
           compute.thread_scratch_bytes * static_cast<std::size_t>(pool.size()), "thread scratch"));
   compute.thread_scratch = scratch.data();
-  LLM_ASSIGN_OR_RETURN(auto step, Step::create(sizes, rope, compute));
-  return std::unique_ptr<Decoder>(new Decoder(std::move(network), std::move(rope), std::move(cache),
-                                              std::move(step), std::move(scratch), compute));
+  LLM_ASSIGN_OR_RETURN(auto step, Step::create(sizes, ropes, compute));
+  return std::unique_ptr<Decoder>(new Decoder(std::move(network), std::move(ropes),
+                                              std::move(cache), std::move(step), std::move(scratch),
+                                              compute));
 }
 
-Decoder::Decoder(Network network, Rope rope, KvCache cache, Step step, core::AlignedBuffer scratch,
-                 Compute compute)
+Decoder::Decoder(Network network, std::vector<Rope> ropes, KvCache cache, Step step,
+                 core::AlignedBuffer scratch, Compute compute)
     : network_(std::move(network)),
-      rope_(std::move(rope)),
+      ropes_(std::move(ropes)),
       cache_(std::move(cache)),
       step_(std::move(step)),
       scratch_(std::move(scratch)),
@@ -88,17 +104,48 @@ Decoder::Decoder(Network network, Rope rope, KvCache cache, Step step, core::Ali
 
 void Decoder::forward(const Batch& batch) {
   LLM_CHECK(!batch.rows.empty() && static_cast<std::int64_t>(batch.rows.size()) <= max_rows());
-  step_.begin(batch, rope_, compute_);
+  step_.begin(batch, ropes_, compute_);
   embed();
   for (std::size_t l = 0; l < network_.layers.size(); ++l) {
-    const Layer& layer = network_.layers[l];
-    layer.attention_norm.apply(step_.x, step_.normed, step_.rows(), compute_);
-    layer.attention.apply(step_, step_.normed, step_.x, cache_, static_cast<std::int64_t>(l),
-                          compute_);
-    layer.ffn_norm.apply(step_.x, step_.normed, step_.rows(), compute_);
-    layer.ffn.apply(step_, step_.normed, step_.x, compute_);
+    run_layer(network_.layers[l], static_cast<std::int64_t>(l));
   }
   gather_wanted();
+}
+
+void Decoder::run_layer(const Layer& layer, std::int64_t index) {
+  // Runs one half of the layer: straight into the residual stream, or through a norm of its own.
+  const auto add_half = [&](const Norm& post_norm, auto half) {
+    if (!post_norm.present()) {
+      half(step_.x);
+      return;
+    }
+    std::fill_n(step_.branch, step_.rows() * step_.sizes().hidden_size, 0.0F);
+    half(step_.branch);
+    post_norm.apply(step_.branch, step_.branch, step_.rows(), compute_);
+    add_to_x(step_.branch);
+  };
+  layer.attention_norm.apply(step_.x, step_.normed, step_.rows(), compute_);
+  const float* ffn_input = step_.normed;
+  if (layer.form == LayerForm::parallel && layer.ffn_norm.present()) {
+    layer.ffn_norm.apply(step_.x, step_.branch, step_.rows(), compute_);
+    ffn_input = step_.branch;
+  }
+  add_half(layer.post_attention_norm, [&](float* out) {
+    layer.attention.apply(step_, step_.normed, out, cache_, index, compute_);
+  });
+  if (layer.form == LayerForm::sequential) {
+    layer.ffn_norm.apply(step_.x, step_.normed, step_.rows(), compute_);
+  }
+  add_half(layer.post_ffn_norm, [&](float* out) {
+    std::visit([&](const auto& ffn) { ffn.apply(step_, ffn_input, out, compute_); }, layer.ffn);
+  });
+}
+
+void Decoder::add_to_x(const float* branch) {
+  const std::int64_t hidden = step_.sizes().hidden_size;
+  compute_.for_rows(step_.rows(), [&](std::int64_t begin, std::int64_t end) {
+    compute_.ops->add(step_.x + begin * hidden, branch + begin * hidden, (end - begin) * hidden);
+  });
 }
 
 void Decoder::embed() {
@@ -129,6 +176,12 @@ std::span<const float> Decoder::logits(std::int64_t first, std::int64_t count) {
   if (count > 0) {
     step_.input.set(step_.wanted + first * hidden, count, hidden);
     network_.lm_head.apply(step_.input, step_.logits, vocab, false, compute_);
+    if (network_.logit_softcap > 0) {
+      compute_.for_rows(count, [&](std::int64_t begin, std::int64_t end) {
+        compute_.ops->softcap(step_.logits + begin * vocab, network_.logit_softcap,
+                              (end - begin) * vocab);
+      });
+    }
   }
   return {step_.logits, static_cast<std::size_t>(count * vocab)};
 }

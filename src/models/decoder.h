@@ -5,11 +5,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <variant>
 #include <vector>
 
 #include "core/tensor_view.h"
 #include "models/blocks/attention_gqa.h"
 #include "models/blocks/ffn_dense.h"
+#include "models/blocks/ffn_moe.h"
 #include "models/blocks/norm.h"
 #include "models/kv_cache.h"
 #include "models/step.h"
@@ -17,16 +19,20 @@
 namespace llm::models {
 
 struct Layer {
+  LayerForm form = LayerForm::sequential;
   Norm attention_norm;
   AttentionGqa attention;
-  Norm ffn_norm;
-  FfnDense ffn;
+  Norm post_attention_norm;  // or absent
+  Norm ffn_norm;             // absent: a parallel layer with one norm
+  std::variant<FfnDense, FfnMoe> ffn;
+  Norm post_ffn_norm;  // or absent
 };
 
 /// Token embedding, read row by row from the tensor as stored, rounded to the model's dtype.
 struct Embedding {
   core::TensorView table;  // (vocab_size, hidden_size)
   DType rounded_to = DType::f32;
+  float scale = 1.0F;
 
   void lookup(std::int32_t token, float* row) const;
 };
@@ -36,17 +42,20 @@ struct Network {
   Embedding embedding;
   std::vector<Layer> layers;
   Norm final_norm;
-  LinearGroup lm_head;  // hidden_size -> vocab_size
+  LinearGroup lm_head;      // hidden_size -> vocab_size
+  float logit_softcap = 0;  // 0: none
 
+  /// Every group of matrices, in order of computation.
+  void for_each_group(core::FunctionRef<void(const LinearGroup&)> visit) const;
   std::size_t bytes() const;
 };
 
 class Decoder {
  public:
   /// `compute.thread_scratch` is allocated here. The cache must fit the network.
-  static Result<std::unique_ptr<Decoder>> create(Network network, Rope rope, KvCache cache,
-                                                 StepSizes sizes, const kernels::Ops& ops,
-                                                 core::ThreadPool& pool);
+  static Result<std::unique_ptr<Decoder>> create(Network network, std::vector<Rope> ropes,
+                                                 KvCache cache, StepSizes sizes,
+                                                 const kernels::Ops& ops, core::ThreadPool& pool);
 
   std::int64_t max_rows() const { return step_.sizes().max_rows; }
   std::int64_t max_logit_rows() const { return step_.sizes().max_logit_rows; }
@@ -60,18 +69,21 @@ class Decoder {
   std::span<const float> logits(std::int64_t first, std::int64_t count);
 
   KvCache& cache() { return cache_; }
-  const Rope& rope() const { return rope_; }
+  /// That of the layers which see the whole sequence; its epoch() is the model's.
+  const Rope& rope() const { return ropes_.front(); }
   std::size_t weight_bytes() const { return network_.bytes(); }
   std::size_t scratch_bytes() const { return step_.bytes() + scratch_.size(); }
 
  private:
-  Decoder(Network network, Rope rope, KvCache cache, Step step, core::AlignedBuffer scratch,
-          Compute compute);
+  Decoder(Network network, std::vector<Rope> ropes, KvCache cache, Step step,
+          core::AlignedBuffer scratch, Compute compute);
   void embed();
+  void run_layer(const Layer& layer, std::int64_t index);
+  void add_to_x(const float* branch);
   void gather_wanted();
 
   Network network_;
-  Rope rope_;
+  std::vector<Rope> ropes_;
   KvCache cache_;
   Step step_;
   core::AlignedBuffer scratch_;

@@ -55,6 +55,13 @@ double yarn_attention_factor(const RopeConfig& c) {
   return yarn_mscale(c.factor, 1.0);
 }
 
+// `factor` is the ratio of the extended to the original length.
+double longrope_attention_factor(const RopeConfig& c) {
+  if (c.attention_factor) return *c.attention_factor;
+  if (c.factor <= 1.0) return 1.0;
+  return std::sqrt(1.0 + std::log(c.factor) / std::log(static_cast<double>(c.original_positions)));
+}
+
 }  // namespace
 
 std::string_view to_string(RopeScaling scaling) {
@@ -69,6 +76,8 @@ std::string_view to_string(RopeScaling scaling) {
       return "llama3";
     case RopeScaling::yarn:
       return "yarn";
+    case RopeScaling::longrope:
+      return "longrope";
   }
   return "none";
 }
@@ -94,14 +103,22 @@ Rope::Rope(RopeConfig config) : config_(std::move(config)) {
       }
       case RopeScaling::none:
       case RopeScaling::dynamic_ntk:
+      case RopeScaling::longrope:
         break;
     }
     const auto index = static_cast<std::size_t>(pair);
+    if (!config_.long_divisors.empty()) {
+      long_inverse_.push_back(
+          static_cast<float>(inverse / static_cast<double>(config_.long_divisors[index])));
+    }
     if (!config_.divisors.empty()) inverse /= static_cast<double>(config_.divisors[index]);
     inverse_[index] = static_cast<float>(inverse);
   }
   if (config_.scaling == RopeScaling::yarn) {
     attention_factor_ = static_cast<float>(yarn_attention_factor(config_));
+  }
+  if (config_.scaling == RopeScaling::longrope) {
+    attention_factor_ = static_cast<float>(longrope_attention_factor(config_));
   }
 }
 
@@ -117,16 +134,22 @@ void Rope::fill_dynamic(std::int64_t length, float* inverse) const {
 }
 
 std::vector<float> Rope::inverse_frequencies(std::int64_t length) const {
-  std::vector<float> inverse = inverse_;
-  if (epoch(length) != 0) fill_dynamic(length, inverse.data());
+  if (epoch(length) == 0) return inverse_;
+  if (config_.scaling == RopeScaling::longrope) return long_inverse_;
+  std::vector<float> inverse(inverse_.size());
+  fill_dynamic(length, inverse.data());
   return inverse;
 }
 
 void Rope::rotation(std::int64_t position, std::int64_t length, float* cos, float* sin) const {
   const float* inverse = inverse_.data();
   if (epoch(length) != 0) {
-    fill_dynamic(length, cos);  // cos holds the frequencies until they are overwritten below
-    inverse = cos;
+    if (config_.scaling == RopeScaling::longrope) {
+      inverse = long_inverse_.data();
+    } else {
+      fill_dynamic(length, cos);  // cos holds the frequencies until they are overwritten below
+      inverse = cos;
+    }
   }
   for (int pair = 0; pair < pairs(); ++pair) {
     // The angle is an f32 product, as in the reference; its cosine is then taken exactly.

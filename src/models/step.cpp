@@ -6,10 +6,10 @@
 
 namespace llm::models {
 
-Result<Step> Step::create(const StepSizes& sizes, const Rope& rope, const Compute& compute) {
+Result<Step> Step::create(const StepSizes& sizes, std::span<const Rope> ropes,
+                          const Compute& compute) {
   Step step;
   step.sizes_ = sizes;
-  step.pairs_ = rope.pairs();
   const auto reserve = [&](float*& target, std::int64_t rows, std::int64_t cols) -> Status {
     std::int64_t elements = 0;
     if (__builtin_mul_overflow(rows, cols, &elements)) {
@@ -26,14 +26,28 @@ Result<Step> Step::create(const StepSizes& sizes, const Rope& rope, const Comput
   const std::int64_t rows = sizes.max_rows;
   LLM_RETURN_IF_ERROR(reserve(step.x, rows, sizes.hidden_size));
   LLM_RETURN_IF_ERROR(reserve(step.normed, rows, sizes.hidden_size));
+  LLM_RETURN_IF_ERROR(reserve(step.branch, rows, sizes.hidden_size));
   LLM_RETURN_IF_ERROR(reserve(step.qkv, rows, sizes.attention_inputs));
   LLM_RETURN_IF_ERROR(reserve(step.mixed, rows, sizes.attention_outputs));
   LLM_RETURN_IF_ERROR(reserve(step.gate_up, rows, 2 * sizes.ffn_size));
   LLM_RETURN_IF_ERROR(reserve(step.gated, rows, sizes.ffn_size));
   LLM_RETURN_IF_ERROR(reserve(step.wanted, rows, sizes.hidden_size));
   LLM_RETURN_IF_ERROR(reserve(step.logits, sizes.max_logit_rows, sizes.vocab_size));
-  LLM_RETURN_IF_ERROR(reserve(step.cos_, rows, step.pairs_));
-  LLM_RETURN_IF_ERROR(reserve(step.sin_, rows, step.pairs_));
+  if (sizes.n_experts > 0) {
+    LLM_RETURN_IF_ERROR(reserve(step.experts.logits, rows, sizes.n_experts));
+    LLM_RETURN_IF_ERROR(reserve(step.experts.scores, rows, sizes.n_experts));
+    LLM_RETURN_IF_ERROR(reserve(step.experts.gathered, rows, sizes.hidden_size));
+    LLM_RETURN_IF_ERROR(reserve(step.experts.result, rows, sizes.hidden_size));
+    const auto choices = static_cast<std::size_t>(rows * sizes.experts_used);
+    step.experts.ids.resize(choices);
+    step.experts.weights.resize(choices);
+    step.experts.choices.resize(static_cast<std::size_t>(rows));
+  }
+  for (const Rope& rope : ropes) {
+    float* values = nullptr;
+    LLM_RETURN_IF_ERROR(reserve(values, rows, 2 * std::int64_t{rope.pairs()}));
+    step.rotations_.emplace_back(rope.pairs(), values);
+  }
   // Prepared rows may serve any product, so each form's buffer fits the widest input.
   const std::int64_t widest =
       std::max({sizes.hidden_size, sizes.attention_outputs, sizes.ffn_size});
@@ -54,13 +68,15 @@ Result<Step> Step::create(const StepSizes& sizes, const Rope& rope, const Comput
   return step;
 }
 
-void Step::begin(const Batch& batch, const Rope& rope, const Compute& compute) {
+void Step::begin(const Batch& batch, std::span<const Rope> ropes, const Compute& compute) {
   batch_ = batch;
   compute.for_rows(rows(), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
       const BatchRow& source = batch_.rows[static_cast<std::size_t>(row)];
-      rope.rotation(source.position, source.rotary_length, cos_ + row * pairs_,
-                    sin_ + row * pairs_);
+      for (std::size_t r = 0; r < ropes.size(); ++r) {
+        ropes[r].rotation(source.position, source.rotary_length, rotations_[r].cos(row),
+                          rotations_[r].sin(row));
+      }
     }
   });
 

@@ -19,7 +19,9 @@ struct StepSizes {
   std::int64_t hidden_size = 0;
   std::int64_t attention_inputs = 0;   ///< outputs of q, k and v together
   std::int64_t attention_outputs = 0;  ///< inputs of the output projection
-  std::int64_t ffn_size = 0;
+  std::int64_t ffn_size = 0;           ///< of the widest feed-forward network
+  std::int64_t n_experts = 0;
+  std::int64_t experts_used = 0;  ///< per row
   std::int64_t vocab_size = 0;
 };
 
@@ -29,40 +31,64 @@ struct AttentionRun {
   std::int64_t count = 0;
 };
 
+/// Cosines and sines of one rope for the rows of a batch.
+class Rotations {
+ public:
+  Rotations(int pairs, float* values) : pairs_(pairs), values_(values) {}
+
+  int dim() const { return 2 * pairs_; }
+  float* cos(std::int64_t row) const { return values_ + row * 2 * pairs_; }  // (pairs)
+  float* sin(std::int64_t row) const { return cos(row) + pairs_; }
+
+ private:
+  int pairs_;
+  float* values_;  // (rows, 2, pairs)
+};
+
+/// Work space of a mixture of experts; empty in models without.
+struct ExpertSpace {
+  float* logits = nullptr;            // (rows, experts)
+  float* scores = nullptr;            // (rows, experts)
+  float* gathered = nullptr;          // (rows, hidden_size), inputs of one expert
+  float* result = nullptr;            // (rows, hidden_size), its outputs
+  std::vector<std::int32_t> ids;      // (rows, experts_used)
+  std::vector<float> weights;         // (rows, experts_used)
+  std::vector<std::int64_t> choices;  // (rows), indices into ids of one expert
+};
+
 class Step {
  public:
-  static Result<Step> create(const StepSizes& sizes, const Rope& rope, const Compute& compute);
+  static Result<Step> create(const StepSizes& sizes, std::span<const Rope> ropes,
+                             const Compute& compute);
 
-  /// Takes over a batch: computes rotations and attention runs.
-  void begin(const Batch& batch, const Rope& rope, const Compute& compute);
+  /// Takes over a batch: computes rotations and attention runs. `ropes` as in create().
+  void begin(const Batch& batch, std::span<const Rope> ropes, const Compute& compute);
 
   std::int64_t rows() const { return static_cast<std::int64_t>(batch_.rows.size()); }
   const Batch& batch() const { return batch_; }
   const std::vector<AttentionRun>& runs() const { return runs_; }
-  const float* cos(std::int64_t row) const { return cos_ + row * pairs_; }
-  const float* sin(std::int64_t row) const { return sin_ + row * pairs_; }
-  int rotary_dim() const { return 2 * pairs_; }
+  const Rotations& rotations(int rope) const { return rotations_[static_cast<std::size_t>(rope)]; }
   std::size_t bytes() const { return bytes_; }
   const StepSizes& sizes() const { return sizes_; }
 
   // Work space, shapes with (rows) = up to max_rows.
   float* x = nullptr;        // (rows, hidden_size), the residual stream
   float* normed = nullptr;   // (rows, hidden_size)
+  float* branch = nullptr;   // (rows, hidden_size), what a layer keeps apart from x and normed
   float* qkv = nullptr;      // (rows, attention_inputs)
   float* mixed = nullptr;    // (rows, attention_outputs)
   float* gate_up = nullptr;  // (rows, 2 * ffn_size)
   float* gated = nullptr;    // (rows, ffn_size)
   float* wanted = nullptr;   // (rows, hidden_size), normed rows whose logits are wanted
   float* logits = nullptr;   // (max_logit_rows, vocab_size)
+  ExpertSpace experts;
   MatmulInput input{{}};
   std::vector<kernels::AttentionRow> attention_rows;  // (rows)
 
  private:
   StepSizes sizes_;
   Batch batch_;
-  int pairs_ = 0;
-  float* cos_ = nullptr;  // (rows, pairs)
-  float* sin_ = nullptr;
+  std::vector<Rotations> rotations_;  // one per rope
   std::vector<AttentionRun> runs_;
   std::vector<core::AlignedBuffer> storage_;
   std::size_t bytes_ = 0;

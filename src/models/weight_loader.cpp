@@ -11,13 +11,21 @@
 namespace llm::models {
 namespace {
 
-// Row of the file that holds output row `row` of a matrix whose heads are interleaved: within a
-// head of d rows, stored row 2i + j is row j * d/2 + i in the order of halves.
-std::int64_t stored_row(std::int64_t row, std::int64_t head_dim) {
-  if (head_dim == 0) return row;
-  const std::int64_t within = row % head_dim;
-  const std::int64_t half = head_dim / 2;
-  return row - within + 2 * (within % half) + within / half;
+std::int64_t stored_rows(const LinearPart& part) {
+  return part.stored_rows > 0 ? part.stored_rows : part.rows;
+}
+
+// Row of the stored tensor that holds row `row` of the part. Of interleaved heads of d rows, stored
+// row 2i + j is row j * d/2 + i in the order of halves.
+std::int64_t stored_row(const LinearPart& part, std::int64_t row) {
+  if (const std::int64_t head_dim = part.interleaved_head_dim; head_dim > 0) {
+    const std::int64_t within = row % head_dim;
+    const std::int64_t half = head_dim / 2;
+    row = row - within + 2 * (within % half) + within / half;
+  }
+  const RowBlocks& blocks = part.blocks;
+  if (blocks.block == 0) return blocks.offset + row;
+  return blocks.offset + row / blocks.block * blocks.period + row % blocks.block;
 }
 
 // The type a matrix keeps in memory when no other is asked for: the kernels multiply f32, f16, bf16
@@ -57,6 +65,8 @@ bool stored_row_finite(DType dtype, const std::byte* row, std::int64_t cols) {
   return finite;
 }
 
+}  // namespace
+
 std::string bias_name(std::string_view weight) {
   std::string name(weight);
   constexpr std::string_view kSuffix = ".weight";
@@ -64,8 +74,6 @@ std::string bias_name(std::string_view weight) {
   name.replace(name.size() - kSuffix.size(), kSuffix.size(), ".bias");
   return name;
 }
-
-}  // namespace
 
 WeightLoader::WeightLoader(const formats::ModelFile& file, std::optional<DType> target,
                            const kernels::Ops& ops, core::ThreadPool& pool, LoadMode mode)
@@ -107,17 +115,27 @@ void WeightLoader::ignore(std::string_view name) {
 }
 
 Result<std::vector<float>> WeightLoader::vector(std::string_view name, std::int64_t size) {
-  LLM_ASSIGN_OR_RETURN(const formats::TensorEntry* entry, claim(name, {size}));
-  std::vector<float> values(static_cast<std::size_t>(size));
+  return values(name, {size});
+}
+
+Result<std::vector<float>> WeightLoader::matrix(std::string_view name, std::int64_t rows,
+                                                std::int64_t cols) {
+  return values(name, {rows, cols});
+}
+
+Result<std::vector<float>> WeightLoader::values(std::string_view name, const core::Shape& shape) {
+  LLM_ASSIGN_OR_RETURN(const formats::TensorEntry* entry, claim(name, shape));
   if (is_block_quantized(entry->view.dtype)) {
     return core::unsupported("{}: expected a float type, found {}", where(name),
                              to_string(entry->view.dtype));
   }
-  quant::decode_row(entry->view.dtype, entry->view.data, values.data(), size);
-  if (!all_finite(values.data(), size)) {
+  const std::int64_t count = shape.elements().value_or(0);
+  std::vector<float> values(static_cast<std::size_t>(count));
+  quant::decode_row(entry->view.dtype, entry->view.data, values.data(), count);
+  if (!all_finite(values.data(), count)) {
     return core::corrupt_data("{}: expected finite numbers, found NaN or infinity", where(name));
   }
-  parameters_ += static_cast<std::uint64_t>(size);
+  parameters_ += static_cast<std::uint64_t>(count);
   return values;
 }
 
@@ -127,18 +145,23 @@ Result<std::vector<float>> WeightLoader::bias(const LinearPart& part) {
   if (part.bias == BiasRule::none || (part.bias == BiasRule::optional && !present)) {
     return std::vector<float>();
   }
-  LLM_ASSIGN_OR_RETURN(const std::vector<float> stored, vector(name, part.rows));
-  std::vector<float> ordered(stored.size());
+  LLM_ASSIGN_OR_RETURN(const std::vector<float> stored, vector(name, stored_rows(part)));
+  std::vector<float> ordered(static_cast<std::size_t>(part.rows));
   for (std::int64_t row = 0; row < part.rows; ++row) {
     ordered[static_cast<std::size_t>(row)] =
-        stored[static_cast<std::size_t>(stored_row(row, part.interleaved_head_dim))];
+        stored[static_cast<std::size_t>(stored_row(part, row))];
   }
+  parameters_ -=
+      static_cast<std::uint64_t>(stored.size() - ordered.size());  // counted by other parts
   return ordered;
 }
 
 Result<Linear> WeightLoader::linear(const LinearPart& part, std::int64_t cols) {
-  LLM_ASSIGN_OR_RETURN(const formats::TensorEntry* entry, claim(part.name, {part.rows, cols}));
-  const DType dtype = target_.value_or(kept_type(entry->view.dtype));
+  core::Shape shape = {stored_rows(part), cols};
+  if (part.stored_matrices > 0) shape = {part.stored_matrices, part.rows, cols};
+  if (part.stored_flat) shape = {cols};
+  LLM_ASSIGN_OR_RETURN(const formats::TensorEntry* entry, claim(part.name, shape));
+  const DType dtype = part.keep_f32 ? DType::f32 : target_.value_or(kept_type(entry->view.dtype));
   Linear linear;
   linear.matrix = {.dtype = dtype,
                    .input = ops_.input_format(dtype),
@@ -190,7 +213,7 @@ Status WeightLoader::pack(const formats::TensorEntry& entry, const LinearPart& p
         rows[t][r] = nullptr;
         continue;
       }
-      const std::int64_t source = stored_row(row, part.interleaved_head_dim);
+      const std::int64_t source = stored_row(part, row);
       const std::byte* stored = view.data + static_cast<std::size_t>(source) * stored_bytes;
       if (!stored_row_finite(view.dtype, stored, matrix.cols)) bad_row.store(source);
       rows[t][r] = stored;
@@ -222,11 +245,13 @@ Result<LinearGroup> WeightLoader::group(const std::vector<LinearPart>& parts, st
   return LinearGroup(std::move(members));
 }
 
-Status WeightLoader::finish(std::span<const std::string_view> ignored_suffixes) const {
+Status WeightLoader::finish(std::span<const std::string_view> ignored_prefixes,
+                            std::span<const std::string_view> ignored_suffixes) const {
   for (std::size_t i = 0; i < claimed_.size(); ++i) {
     const std::string& name = file_.tensors()[i].name;
     if (claimed_[i]) continue;
     bool ignored = false;
+    for (const std::string_view prefix : ignored_prefixes) ignored |= name.starts_with(prefix);
     for (const std::string_view suffix : ignored_suffixes) ignored |= name.ends_with(suffix);
     if (!ignored) {
       return core::corrupt_data(

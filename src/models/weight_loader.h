@@ -19,7 +19,18 @@ namespace llm::models {
 /// plan: everything is checked and sized, but the matrices are not filled.
 enum class LoadMode : std::uint8_t { read, plan };
 
+/// The name of a weight's bias: ".bias" in place of ".weight".
+std::string bias_name(std::string_view weight);
+
 enum class BiasRule : std::uint8_t { none, optional, required };
+
+/// Which rows of a stored matrix make up a part of it: blocks of `block` rows, one every `period`
+/// rows, from row `offset` on. block 0: one block of all the part's rows.
+struct RowBlocks {
+  std::int64_t offset = 0;
+  std::int64_t block = 0;
+  std::int64_t period = 0;
+};
 
 /// One matrix of a LinearGroup as it stands in the file.
 struct LinearPart {
@@ -29,6 +40,11 @@ struct LinearPart {
   /// > 0: rows come in heads of this many, stored for interleaved rotary pairs (2i, 2i+1); they are
   /// put in the order of halves (i, i + d/2) here.
   std::int64_t interleaved_head_dim = 0;
+  std::int64_t stored_rows = 0;  ///< of the whole tensor, where this is a part of it; 0: `rows`
+  RowBlocks blocks = {};
+  std::int64_t stored_matrices = 0;  ///< > 0: the tensor stacks this many matrices of `rows` rows
+  bool stored_flat = false;          ///< the tensor is a vector: one row
+  bool keep_f32 = false;             ///< whatever the model's type is
 };
 
 class WeightLoader {
@@ -45,11 +61,14 @@ class WeightLoader {
 
   /// A vector of `size` values (norm weights, biases) as f32.
   Result<std::vector<float>> vector(std::string_view name, std::int64_t size);
+  /// Small rows of values as f32, (rows, cols).
+  Result<std::vector<float>> matrix(std::string_view name, std::int64_t rows, std::int64_t cols);
   Result<Linear> linear(const LinearPart& part, std::int64_t cols);
   Result<LinearGroup> group(const std::vector<LinearPart>& parts, std::int64_t cols);
 
-  /// ok when every tensor was claimed, ignored, or has one of these endings.
-  Status finish(std::span<const std::string_view> ignored_suffixes) const;
+  /// ok when every tensor was claimed, ignored, or has one of these beginnings or endings.
+  Status finish(std::span<const std::string_view> ignored_prefixes,
+                std::span<const std::string_view> ignored_suffixes) const;
 
   std::uint64_t parameters() const { return parameters_; }
   /// Stored bytes of the tensors claimed so far.
@@ -59,6 +78,7 @@ class WeightLoader {
   Status pack(const formats::TensorEntry& entry, const LinearPart& part, DType dtype,
               Linear& linear) const;
   Result<std::vector<float>> bias(const LinearPart& part);
+  Result<std::vector<float>> values(std::string_view name, const core::Shape& shape);
   std::string where(std::string_view tensor) const;
 
   const formats::ModelFile& file_;

@@ -1,20 +1,10 @@
 #include "offline/model_tensors.h"
 
 namespace llm::offline {
-namespace {
-
-std::string at_layer(std::string_view pattern, std::int64_t layer) {
-  std::string name(pattern);
-  if (const auto place = name.find("{}"); place != std::string::npos) {
-    name.replace(place, 2, std::to_string(layer));
-  }
-  return name;
-}
-
-}  // namespace
 
 std::vector<ModelTensor> model_tensors(const models::ModelConfig& config,
                                        formats::FileFormat format) {
+  using models::at_layer;
   using models::TensorNames;
   const bool gguf = format == formats::FileFormat::gguf;
   const models::ArchSpec& spec = *config.spec;

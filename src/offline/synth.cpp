@@ -61,16 +61,16 @@ models::ModelConfig make_config(const SynthShape& shape) {
   config.n_heads = shape.n_heads;
   config.n_kv_heads = shape.n_kv_heads;
   config.head_dim = shape.head_dim;
+  config.ropes.resize(1);
   config.max_positions = shape.max_positions;
-  config.sliding_window = shape.sliding_window;
   config.norm_eps = static_cast<float>(shape.norm_eps);
   config.tie_embeddings = shape.tie_embeddings;
-  config.rope.theta = shape.rope_theta;
-  config.rope.rotary_dim = static_cast<int>(shape.head_dim);
+  config.rope().theta = shape.rope_theta;
+  config.rope().rotary_dim = static_cast<int>(shape.head_dim);
   if (shape.llama3_rope_factor > 0) {
-    config.rope.scaling = models::RopeScaling::llama3;
-    config.rope.factor = shape.llama3_rope_factor;
-    config.rope.original_positions = kLlama3OriginalPositions;
+    config.rope().scaling = models::RopeScaling::llama3;
+    config.rope().factor = shape.llama3_rope_factor;
+    config.rope().original_positions = kLlama3OriginalPositions;
   }
   return config;
 }
@@ -99,8 +99,8 @@ Json config_json(const SynthShape& shape, const models::ModelConfig& config, DTy
   if (shape.llama3_rope_factor > 0) {
     json["rope_scaling"] = {{"rope_type", "llama3"},
                             {"factor", shape.llama3_rope_factor},
-                            {"low_freq_factor", config.rope.low_freq_factor},
-                            {"high_freq_factor", config.rope.high_freq_factor},
+                            {"low_freq_factor", config.rope().low_freq_factor},
+                            {"high_freq_factor", config.rope().high_freq_factor},
                             {"original_max_position_embeddings", kLlama3OriginalPositions}};
   }
   return json;
@@ -239,9 +239,9 @@ Status synthesize(const SynthOptions& options) {
   LLM_RETURN_IF_ERROR(check_dtype(options, tensors));
 
   const bool gguf = options.format == FileFormat::gguf;
-  const bool has_divisors = gguf && config.rope.scaling == models::RopeScaling::llama3;
+  const bool has_divisors = gguf && config.rope().scaling == models::RopeScaling::llama3;
   std::vector<formats::TensorDeclaration> declared;
-  if (has_divisors) declared.push_back({kRopeFreqs, DType::f32, {config.rope.rotary_dim / 2}});
+  if (has_divisors) declared.push_back({kRopeFreqs, DType::f32, {config.rope().rotary_dim / 2}});
   for (const ModelTensor& tensor : tensors) {
     declared.push_back({tensor.name, stored_dtype(tensor, options), tensor.shape});
   }
@@ -258,7 +258,7 @@ Status synthesize(const SynthOptions& options) {
       gguf ? formats::TensorFileWriter::create_gguf(path, declared, gguf_metadata(*shape))
            : formats::TensorFileWriter::create_safetensors(path, declared, {{"format", "pt"}}));
   if (has_divisors) {
-    const std::vector<float> divisors = rope_divisors(config.rope);
+    const std::vector<float> divisors = rope_divisors(config.rope());
     LLM_RETURN_IF_ERROR(writer.write(kRopeFreqs, std::as_bytes(std::span(divisors))));
   }
   core::ThreadPool pool(options.threads);

@@ -29,7 +29,9 @@ TEST_P(Precision, HalvesTheMemoryOfMatricesAndCache) {
 }
 
 TEST_P(Precision, LogitsStayNearTheReference) {
-  for (const char* fixture : {"llama-gqa", "llama-rope-llama3", "mistral-window"}) {
+  for (const char* fixture : {"llama-gqa", "llama-rope-llama3", "mistral-window", "qwen2", "qwen3",
+                              "phi2", "phi3", "gemma", "gemma2", "gemma3", "falcon-7b",
+                              "falcon-40b", "stablelm-1.6b", "stablelm-12b", "starcoder2"}) {
     const Reference reference = read_reference(fixture);
     for (const kernels::Ops* ops : kernels::available_ops()) {
       SCOPED_TRACE(std::string(ops->name) + " " + fixture);

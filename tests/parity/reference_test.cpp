@@ -63,6 +63,34 @@ const std::string kCheckpoints[] = {
     "mistral-window",
     "mistral-nowindow",
     "mistral-defaults",
+    "qwen2",
+    "qwen2-tied",
+    "qwen2-window",
+    "qwen2-yarn",
+    "qwen3",
+    "qwen3-tied",
+    "phi2",
+    "phi3",
+    "phi3-longrope",
+    "phi3-partial",
+    "gemma",
+    "gemma2",
+    "gemma3",
+    "gemma3-multimodal",
+    "gemma3-multimodal-resaved",
+    "falcon-7b",
+    "falcon-11b",
+    "falcon-40b",
+    "falcon-sequential",
+    "stablelm-1.6b",
+    "stablelm-12b",
+    "starcoder2",
+    "starcoder2-untied",
+    "mixtral",
+    "qwen2-moe",
+    "qwen2-moe-mlp-only",
+    "qwen2-moe-sparse-step",
+    "qwen3-moe",
 };
 
 std::string test_name(const ::testing::TestParamInfo<std::string>& test) {
@@ -73,7 +101,7 @@ std::string test_name(const ::testing::TestParamInfo<std::string>& test) {
   return name;
 }
 
-INSTANTIATE_TEST_SUITE_P(Llama, SafetensorsReference, ::testing::ValuesIn(kCheckpoints), test_name);
+INSTANTIATE_TEST_SUITE_P(All, SafetensorsReference, ::testing::ValuesIn(kCheckpoints), test_name);
 
 struct GgufCase {
   const char* file;
@@ -86,7 +114,7 @@ TEST_P(GgufReference, LogitsAndGreedyTokensEqualTransformers) {
   expect_reference(fixture_path(GetParam().file), GetParam().reference);
 }
 
-INSTANTIATE_TEST_SUITE_P(Llama, GgufReference,
+INSTANTIATE_TEST_SUITE_P(All, GgufReference,
                          ::testing::Values(GgufCase{"llama-gqa.gguf", "llama-gqa"},
                                            GgufCase{"llama-gqa-split-00001-of-00002.gguf",
                                                     "llama-gqa"},

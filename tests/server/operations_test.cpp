@@ -237,7 +237,7 @@ TEST_F(Operations, TheHeartbeatComesAtOnceAndRegularly) {
 TEST_F(Operations, AHiveWithoutHeartbeatRouteIsLoggedOnceAndServingGoesOn) {
   std::atomic<int> lines = 0;
   core::set_log_sink([&](core::LogLevel, std::string_view line) {
-    if (line.find("404") != std::string_view::npos) ++lines;
+    if (line.find("(404)") != std::string_view::npos) ++lines;
   });
   {
     Hive hive(404);

@@ -18,7 +18,9 @@ void rms_norm(const float* x, const float* w, float eps, float* y, std::int64_t 
 void layer_norm(const float* x, const float* w, const float* b, float eps, float* y,
                 std::int64_t rows, std::int64_t cols, std::int64_t stride);
 void rope(float* x, int n_heads, int head_dim, int rotary_dim, const float* cos, const float* sin);
-void silu_mul(const float* gate, const float* up, float* out, std::int64_t cols);
+void activate(Activation activation, const float* gate, const float* up, float* out,
+              std::int64_t cols);
+void softcap(float* x, float cap, std::int64_t cols);
 void add(float* x, const float* y, std::int64_t cols);
 
 std::size_t kv_page_bytes(const KvShape& shape);

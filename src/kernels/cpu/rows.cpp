@@ -90,11 +90,47 @@ void rope(float* x, int n_heads, int head_dim, int rotary_dim, const float* cos,
   }
 }
 
-void silu_mul(const float* gate, const float* up, float* out, std::int64_t cols) {
+namespace {
+
+template <class Function>
+LLM_INLINE void activate_with(const float* gate, const float* up, float* out, std::int64_t cols,
+                              Function function) {
   for_each_vector(cols, [&](auto load_from, auto store_to) LLM_LAMBDA_INLINE {
-    const F32 g = load_from(gate);
-    const F32 silu = g / (splat(1.0f) + exp_f32(zero() - g));
-    store_to(out, silu * load_from(up));
+    const F32 activated = function(load_from(gate));
+    store_to(out, up == nullptr ? activated : activated * load_from(up));
+  });
+}
+
+}  // namespace
+
+void activate(Activation activation, const float* gate, const float* up, float* out,
+              std::int64_t cols) {
+  switch (activation) {
+    case Activation::silu:
+      activate_with(gate, up, out, cols, [](F32 x) LLM_LAMBDA_INLINE {
+        return x / (splat(1.0f) + exp_f32(zero() - x));
+      });
+      break;
+    case Activation::gelu:
+      activate_with(gate, up, out, cols, [](F32 x) LLM_LAMBDA_INLINE {
+        // x Phi(x), with the upper tail of the normal distribution on the side where it is small.
+        const F32 tail = splat(0.5f) * erfc_positive(magnitude_of(x) * splat(0.70710678f));
+        return x * if_less(x, zero(), tail, splat(1.0f) - tail);
+      });
+      break;
+    case Activation::gelu_tanh:
+      activate_with(gate, up, out, cols, [](F32 x) LLM_LAMBDA_INLINE {
+        // 1 + tanh(y) = 2 / (1 + exp(-2 y)), which keeps its digits where tanh is near -1.
+        const F32 inner = mul_add(x * x * x, splat(0.044715f), x) * splat(1.59576912f);
+        return x / (splat(1.0f) + exp_f32(zero() - inner));
+      });
+      break;
+  }
+}
+
+void softcap(float* x, float cap, std::int64_t cols) {
+  for_each_vector(cols, [&](auto load_from, auto store_to) LLM_LAMBDA_INLINE {
+    store_to(x, splat(cap) * tanh_f32(load_from(x) / splat(cap)));
   });
 }
 

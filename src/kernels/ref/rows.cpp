@@ -1,5 +1,6 @@
 // Operations on rows of f32: norms, rotary embedding, activation, residual.
 #include <cmath>
+#include <numbers>
 
 #include "kernels/ref/ref.h"
 
@@ -50,10 +51,34 @@ void rope(float* x, int n_heads, int head_dim, int rotary_dim, const float* cos,
   }
 }
 
-void silu_mul(const float* gate, const float* up, float* out, std::int64_t cols) {
+namespace {
+
+double activated(Activation activation, double x) {
+  switch (activation) {
+    case Activation::silu:
+      return x / (1.0 + std::exp(-x));
+    case Activation::gelu:
+      return 0.5 * x * std::erfc(-x / std::numbers::sqrt2);
+    case Activation::gelu_tanh:
+      break;
+  }
+  const double inner = std::sqrt(2.0 * std::numbers::inv_pi) * (x + 0.044715 * x * x * x);
+  return 0.5 * x * (1.0 + std::tanh(inner));
+}
+
+}  // namespace
+
+void activate(Activation activation, const float* gate, const float* up, float* out,
+              std::int64_t cols) {
   for (std::int64_t c = 0; c < cols; ++c) {
-    const double g = gate[c];
-    out[c] = static_cast<float>(g / (1.0 + std::exp(-g)) * up[c]);
+    const double factor = up == nullptr ? 1.0 : static_cast<double>(up[c]);
+    out[c] = static_cast<float>(activated(activation, gate[c]) * factor);
+  }
+}
+
+void softcap(float* x, float cap, std::int64_t cols) {
+  for (std::int64_t c = 0; c < cols; ++c) {
+    x[c] = static_cast<float>(cap * std::tanh(static_cast<double>(x[c]) / cap));
   }
 }
 

@@ -7,6 +7,8 @@ namespace llm::models::arch {
 extern constexpr ArchSpec kLlama{.family = "llama",
                                  .model_type = "llama",
                                  .hf_class = "LlamaForCausalLM",
-                                 .gguf_architecture = "llama"};
+                                 .gguf_architecture = "llama",
+                                 .gguf_normalizes_experts = true,
+                                 .gguf_interleaved_rope = true};
 
 }  // namespace llm::models::arch

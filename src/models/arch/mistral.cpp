@@ -10,8 +10,10 @@ extern constexpr ArchSpec kMistral{
     .hf_class = "MistralForCausalLM",
     .gguf_architecture = "",
     .defaults = {.n_kv_heads = 8, .max_positions = 131072, .sliding_window = 4096},
-    .sliding_window_key = "sliding_window",
-    .optional_attention_bias = false,
-    .optional_mlp_bias = false};
+    .keys = {.sliding_window = "sliding_window"},
+    .qkv_bias = {},
+    .output_bias = {},
+    .mlp_bias = {},
+    .gguf_interleaved_rope = true};
 
 }  // namespace llm::models::arch

@@ -6,7 +6,22 @@
 namespace llm::models {
 namespace {
 
-constexpr std::array<const ArchSpec*, 2> kSpecs = {&arch::kLlama, &arch::kMistral};
+constexpr std::array kSpecs = {&arch::kFalcon,
+                               &arch::kGemma,
+                               &arch::kGemma2,
+                               &arch::kGemma3,
+                               &arch::kGemma3Multimodal,
+                               &arch::kLlama,
+                               &arch::kMistral,
+                               &arch::kMixtral,
+                               &arch::kPhi,
+                               &arch::kPhi3,
+                               &arch::kQwen2,
+                               &arch::kQwen2Moe,
+                               &arch::kQwen3,
+                               &arch::kQwen3Moe,
+                               &arch::kStableLm,
+                               &arch::kStarcoder2};
 
 const ArchSpec* find_by(std::string_view ArchSpec::*field, std::string_view wanted) {
   if (wanted.empty()) return nullptr;

@@ -5,7 +5,21 @@
 
 namespace llm::models::arch {
 
+extern const ArchSpec kFalcon;
+extern const ArchSpec kGemma;
+extern const ArchSpec kGemma2;
+extern const ArchSpec kGemma3;
+extern const ArchSpec kGemma3Multimodal;
 extern const ArchSpec kLlama;
 extern const ArchSpec kMistral;
+extern const ArchSpec kMixtral;
+extern const ArchSpec kPhi;
+extern const ArchSpec kPhi3;
+extern const ArchSpec kQwen2;
+extern const ArchSpec kQwen2Moe;
+extern const ArchSpec kQwen3;
+extern const ArchSpec kQwen3Moe;
+extern const ArchSpec kStableLm;
+extern const ArchSpec kStarcoder2;
 
 }  // namespace llm::models::arch

@@ -2,7 +2,7 @@
 
 namespace llm::models {
 
-void AttentionGqa::apply(Step& step, const float* normed, float* x, KvCache& cache,
+void AttentionGqa::apply(Step& step, const float* normed, float* out, KvCache& cache,
                          std::int64_t layer, const Compute& compute) const {
   const std::int64_t rows = step.rows();
   const std::int64_t hidden = step.sizes().hidden_size;
@@ -25,7 +25,7 @@ void AttentionGqa::apply(Step& step, const float* normed, float* x, KvCache& cac
                                     .layer = pages,
                                     .n_heads = n_heads,
                                     .scale = scale,
-                                    .softcap = 0,
+                                    .softcap = softcap,
                                     .window = window};
   const auto& runs = step.runs();
   const auto pieces = static_cast<std::int64_t>(runs.size()) * n_kv_heads;
@@ -37,7 +37,7 @@ void AttentionGqa::apply(Step& step, const float* normed, float* x, KvCache& cac
   });
 
   step.input.set(step.mixed, rows, outputs);
-  output.apply(step.input, x, hidden, true, compute);
+  output.apply(step.input, out, hidden, true, compute);
 }
 
 void AttentionGqa::rotate_and_store(Step& step, std::byte* pages, std::size_t page_bytes,
@@ -51,9 +51,11 @@ void AttentionGqa::rotate_and_store(Step& step, std::byte* pages, std::size_t pa
       float* q = step.qkv + row * stride;
       float* k = q + q_width;
       const float* v = k + kv_width;
-      const int rotary_dim = step.rotary_dim();
-      ops.rope(q, n_heads, head_dim, rotary_dim, step.cos(row), step.sin(row));
-      ops.rope(k, n_kv_heads, head_dim, rotary_dim, step.cos(row), step.sin(row));
+      if (q_norm.present()) q_norm.apply_to_heads(q, n_heads, head_dim, ops);
+      if (k_norm.present()) k_norm.apply_to_heads(k, n_kv_heads, head_dim, ops);
+      const Rotations& rotations = step.rotations(rope);
+      ops.rope(q, n_heads, head_dim, rotations.dim(), rotations.cos(row), rotations.sin(row));
+      ops.rope(k, n_kv_heads, head_dim, rotations.dim(), rotations.cos(row), rotations.sin(row));
       const BatchRow& source = step.batch().rows[static_cast<std::size_t>(row)];
       const std::int32_t* table =
           step.batch().page_tables[static_cast<std::size_t>(source.sequence)];

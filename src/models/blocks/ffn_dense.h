@@ -1,17 +1,26 @@
-// FfnDense: the gated feed-forward network, down(silu(gate(x)) * up(x)) (Shazeer 2020, SwiGLU).
+// FfnDense: the feed-forward network of one layer: gated, down(act(gate(x)) * up(x)) (Shazeer
+// 2020), or plain, down(act(up(x))).
 #pragma once
 
 #include "models/linear.h"
+#include "models/spec.h"
 #include "models/step.h"
 
 namespace llm::models {
 
 struct FfnDense {
-  LinearGroup gate_up;  // hidden_size -> ffn_size | ffn_size
-  LinearGroup down;     // ffn_size -> hidden_size
+  FfnKind kind = FfnKind::gated;
+  kernels::Activation activation = kernels::Activation::silu;
+  LinearGroup gate_up;  // hidden_size -> size | size (gated), or -> size (plain)
+  LinearGroup down;     // size -> hidden_size
 
-  /// x += ffn(normed); both (rows, hidden_size).
-  void apply(Step& step, const float* normed, float* x, const Compute& compute) const;
+  /// out += ffn(normed); both (rows, hidden_size).
+  void apply(Step& step, const float* normed, float* out, const Compute& compute) const {
+    apply_to(step, normed, step.rows(), out, compute);
+  }
+  /// The same for another number of rows than the batch has.
+  void apply_to(Step& step, const float* normed, std::int64_t rows, float* out,
+                const Compute& compute) const;
 };
 
 }  // namespace llm::models
