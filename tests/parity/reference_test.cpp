@@ -114,13 +114,36 @@ TEST_P(GgufReference, LogitsAndGreedyTokensEqualTransformers) {
   expect_reference(fixture_path(GetParam().file), GetParam().reference);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, GgufReference,
-                         ::testing::Values(GgufCase{"llama-gqa.gguf", "llama-gqa"},
-                                           GgufCase{"llama-gqa-split-00001-of-00002.gguf",
-                                                    "llama-gqa"},
-                                           GgufCase{"llama-bias.gguf", "llama-bias"},
-                                           GgufCase{"llama-rope-linear.gguf", "llama-rope-linear"},
-                                           GgufCase{"llama-rope-llama3.gguf", "llama-rope-llama3"}),
+const GgufCase kGgufFiles[] = {
+    {"llama-gqa.gguf", "llama-gqa"},
+    {"llama-gqa-split-00001-of-00002.gguf", "llama-gqa"},
+    {"llama-bias.gguf", "llama-bias"},
+    {"llama-rope-linear.gguf", "llama-rope-linear"},
+    {"llama-rope-llama3.gguf", "llama-rope-llama3"},
+    {"falcon-7b.gguf", "falcon-7b"},
+    {"falcon-40b.gguf", "falcon-40b"},
+    {"gemma.gguf", "gemma"},
+    {"gemma2.gguf", "gemma2"},
+    {"gemma3.gguf", "gemma3"},
+    {"mixtral.gguf", "mixtral"},
+    {"phi2.gguf", "phi2"},
+    {"phi3.gguf", "phi3"},
+    {"phi3-longrope.gguf", "phi3-longrope"},
+    {"phi3-partial.gguf", "phi3-partial"},
+    {"qwen2.gguf", "qwen2"},
+    {"qwen2-tied.gguf", "qwen2-tied"},
+    {"qwen2-yarn.gguf", "qwen2-yarn"},
+    {"qwen2-moe.gguf", "qwen2-moe"},
+    {"qwen3.gguf", "qwen3"},
+    {"qwen3-moe.gguf", "qwen3-moe"},
+    {"stablelm-1.6b.gguf", "stablelm-1.6b"},
+    {"stablelm-12b.gguf", "stablelm-12b"},
+    {"starcoder2-untied.gguf", "starcoder2-untied"},
+    {"mixtral-per-expert.gguf", "mixtral"},
+    {"phi2-fused.gguf", "phi2"},
+};
+
+INSTANTIATE_TEST_SUITE_P(All, GgufReference, ::testing::ValuesIn(kGgufFiles),
                          [](const ::testing::TestParamInfo<GgufCase>& test) {
                            return test_name({std::string(test.param.file), test.index});
                          });
