@@ -8,7 +8,11 @@
 namespace llm::models {
 namespace {
 
+// Far above any model there is; they keep every later product inside 64 bits.
 constexpr std::int64_t kMaxLayers = 10000;
+constexpr std::int64_t kMaxHeads = 65536;
+constexpr std::int64_t kMaxHiddenSize = std::int64_t{1} << 20;
+constexpr std::int64_t kMaxFfnSize = std::int64_t{1} << 22;
 
 struct Range {
   std::string_view key;
@@ -92,8 +96,8 @@ Status validate_experts(const ModelConfig& config, std::string_view where) {
   const Range ranges[] = {
       {"number of experts", moe.n_experts, 1, 65536},
       {"experts per token", moe.n_used, 1, moe.n_experts},
-      {"expert feed-forward size", moe.ffn_size, 1, std::int64_t{1} << 22},
-      {"shared expert feed-forward size", moe.shared_ffn_size, 0, std::int64_t{1} << 22},
+      {"expert feed-forward size", moe.ffn_size, 1, kMaxFfnSize},
+      {"shared expert feed-forward size", moe.shared_ffn_size, 0, kMaxFfnSize},
   };
   LLM_RETURN_IF_ERROR(validate_ranges(ranges, where));
   if (!std::isfinite(moe.routing.scale)) {
@@ -106,13 +110,12 @@ Status validate_experts(const ModelConfig& config, std::string_view where) {
 }  // namespace
 
 Status validate_config(const ModelConfig& config, std::string_view where) {
-  // Upper bounds are far above any model there is; they keep every later product inside 64 bits.
   const Range ranges[] = {
       {"vocabulary size", config.vocab_size, 1, std::int64_t{1} << 24},
-      {"hidden size", config.hidden_size, 1, std::int64_t{1} << 20},
-      {"feed-forward size", config.ffn_size, 1, std::int64_t{1} << 22},
+      {"hidden size", config.hidden_size, 1, kMaxHiddenSize},
+      {"feed-forward size", config.ffn_size, 1, kMaxFfnSize},
       {"number of layers", config.n_layers, 1, kMaxLayers},
-      {"number of attention heads", config.n_heads, 1, 65536},
+      {"number of attention heads", config.n_heads, 1, kMaxHeads},
       {"number of key-value heads", config.n_kv_heads, 1, config.n_heads},
       {"head dimension", config.head_dim, 2, 1024},
       {"maximum positions", config.max_positions, 1, std::int64_t{1} << 31},
@@ -145,6 +148,13 @@ Status validate_config(const ModelConfig& config, std::string_view where) {
     LLM_RETURN_IF_ERROR(validate_rope(rope, config, where));
   }
   return {};
+}
+
+Status validate_width(const ModelConfig& config, std::string_view where) {
+  const Range ranges[] = {{"hidden size", config.hidden_size, 1, kMaxHiddenSize},
+                          {"feed-forward size", config.ffn_size, 0, kMaxFfnSize},
+                          {"number of attention heads", config.n_heads, 1, kMaxHeads}};
+  return validate_ranges(ranges, where);
 }
 
 Status set_layers(ModelConfig& config, std::int64_t window, std::string_view where) {

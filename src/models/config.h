@@ -70,6 +70,8 @@ Result<ModelConfig> config_from_hf(const formats::ModelFile& file);
 Result<ModelConfig> config_from_gguf(const formats::ModelFile& file);
 /// Checks ranges and relations; `where` names the source in errors.
 Status validate_config(const ModelConfig& config, std::string_view where);
+/// Checks what arithmetic on the way to a whole configuration relies on.
+Status validate_width(const ModelConfig& config, std::string_view where);
 /// Fills `layers` with n_layers (checked here, against `where`) equal entries of that window.
 Status set_layers(ModelConfig& config, std::int64_t window, std::string_view where);
 

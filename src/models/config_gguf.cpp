@@ -83,7 +83,7 @@ Status read_experts(const GgufKeys& keys, ModelConfig& config) {
   LLM_ASSIGN_OR_RETURN(moe.ffn_size, keys.int_or("expert_feed_forward_length", config.ffn_size));
   LLM_ASSIGN_OR_RETURN(const std::int64_t shared, keys.int_or("expert_shared_count", 0));
   LLM_ASSIGN_OR_RETURN(moe.shared_ffn_size, keys.int_or("expert_shared_feed_forward_length", 0));
-  if (moe.shared_ffn_size == 0 && shared > 0 && shared <= 1024) {
+  if (moe.shared_ffn_size == 0 && shared > 0 && shared <= 1024 && moe.ffn_size <= 1 << 22) {
     moe.shared_ffn_size = shared * moe.ffn_size;
   }
   LLM_ASSIGN_OR_RETURN(const std::int64_t score, keys.int_or("expert_gating_func", kSoftmax));
@@ -132,10 +132,7 @@ Result<ModelConfig> config_from_gguf(const formats::ModelFile& file) {
                                        : "attention.layer_norm_epsilon";
   LLM_ASSIGN_OR_RETURN(const double eps, keys.float_or(eps_key, config.spec->defaults.norm_eps));
   config.norm_eps = static_cast<float>(eps);
-  if (config.n_heads < 1) {
-    return core::corrupt_data("{}: {}: expected at least 1, found {}", where,
-                              keys.full("attention.head_count"), config.n_heads);
-  }
+  LLM_RETURN_IF_ERROR(validate_width(config, where));
   LLM_ASSIGN_OR_RETURN(config.head_dim,
                        keys.int_or("attention.key_length", config.hidden_size / config.n_heads));
   LLM_ASSIGN_OR_RETURN(const std::int64_t value_length,

@@ -54,10 +54,7 @@ Status read_sizes(const HfConfig& keys, ModelConfig& config) {
                        read_size(keys, names.n_heads, defaults.n_heads, names.old_n_heads));
   LLM_ASSIGN_OR_RETURN(config.max_positions,
                        keys.get_int("max_position_embeddings", defaults.max_positions));
-  if (config.n_heads < 1) {
-    return core::corrupt_data("{}: {}: expected at least 1, found {}", keys.where(), names.n_heads,
-                              config.n_heads);
-  }
+  LLM_RETURN_IF_ERROR(validate_width(config, keys.where()));
   // A null means "one per attention head", also where the class default is another number.
   const std::int64_t absent_kv = defaults.n_kv_heads > 0 ? defaults.n_kv_heads : config.n_heads;
   LLM_ASSIGN_OR_RETURN(config.n_kv_heads, keys.get_int("num_key_value_heads", absent_kv));

@@ -263,7 +263,7 @@ std::vector<LinearPart> NetworkBuilder::gate_up_parts(std::int64_t l) const {
   const BiasRule bias = bias_rule(config_.mlp_bias);
   const LinearPart up{.name = name(names.up, l), .rows = size, .bias = bias};
   if (config_.spec->ffn == FfnKind::plain) return {up};
-  const bool fused = has(names.gate_up, l) && !has(names.gate, l);
+  const bool fused = !names.gate_up.empty() && !has(names.gate, l);
   if (!fused) return {{.name = name(names.gate, l), .rows = size, .bias = bias}, up};
   const auto part = [&](std::int64_t offset) -> LinearPart {
     return {.name = name(names.gate_up, l),

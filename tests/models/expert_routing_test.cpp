@@ -1,0 +1,75 @@
+// Which experts a row of router logits chooses, with answers worked out by hand.
+#include "models/expert_routing.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+namespace llm::models {
+namespace {
+
+struct Choice {
+  std::vector<std::int32_t> ids;
+  std::vector<float> weights;
+};
+
+Choice choose(const ExpertRouting& routing, const std::vector<float>& logits, std::size_t used) {
+  Choice choice{std::vector<std::int32_t>(used), std::vector<float>(used)};
+  std::vector<float> scores(logits.size());
+  choose_experts(routing, logits, scores, choice.ids, choice.weights);
+  return choice;
+}
+
+// Logits whose softmax is 0.1, 0.4, 0.2, 0.3.
+const std::vector<float> kLogits = {std::log(0.1F), std::log(0.4F), std::log(0.2F), std::log(0.3F)};
+
+TEST(ChooseExperts, TakesTheHighestScoresInFallingOrder) {
+  const Choice choice = choose({}, kLogits, 3);
+  EXPECT_EQ(choice.ids, (std::vector<std::int32_t>{1, 3, 2}));
+  EXPECT_NEAR(choice.weights[0], 0.4, 1e-6);
+  EXPECT_NEAR(choice.weights[1], 0.3, 1e-6);
+  EXPECT_NEAR(choice.weights[2], 0.2, 1e-6);
+}
+
+TEST(ChooseExperts, NormalisedWeightsAddUpToOneBeforeScaling) {
+  const Choice choice = choose({.normalize = true, .scale = 2.5F}, kLogits, 2);
+  EXPECT_NEAR(choice.weights[0], 2.5 * 0.4 / 0.7, 1e-6);
+  EXPECT_NEAR(choice.weights[1], 2.5 * 0.3 / 0.7, 1e-6);
+}
+
+TEST(ChooseExperts, SigmoidScoresEachExpertAlone) {
+  const Choice choice = choose({.score = ExpertScore::sigmoid}, {0.0F, std::log(3.0F)}, 2);
+  EXPECT_EQ(choice.ids, (std::vector<std::int32_t>{1, 0}));
+  EXPECT_NEAR(choice.weights[0], 0.75, 1e-6);
+  EXPECT_NEAR(choice.weights[1], 0.5, 1e-6);
+}
+
+TEST(ChooseExperts, TiesGoToTheLowestIndex) {
+  EXPECT_EQ(choose({}, {1.0F, 2.0F, 2.0F, 2.0F}, 2).ids, (std::vector<std::int32_t>{1, 2}));
+}
+
+TEST(ChooseExperts, LargeLogitsDoNotOverflow) {
+  const Choice choice = choose({}, {3e38F, -3e38F, 3e38F}, 2);
+  EXPECT_EQ(choice.ids, (std::vector<std::int32_t>{0, 2}));
+  EXPECT_NEAR(choice.weights[0], 0.5, 1e-6);
+}
+
+TEST(ChooseExperts, NanStillGivesDistinctExpertsInRange) {
+  // Such a row is lost already; it must not index outside, or make an expert run twice.
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const ExpertScore score : {ExpertScore::softmax, ExpertScore::sigmoid}) {
+    const Choice choice = choose({.score = score}, {nan, 1.0F, nan, nan}, 3);
+    std::vector<bool> seen(4, false);
+    for (const std::int32_t id : choice.ids) {
+      ASSERT_GE(id, 0);
+      ASSERT_LT(id, 4);
+      EXPECT_FALSE(seen[static_cast<std::size_t>(id)]);
+      seen[static_cast<std::size_t>(id)] = true;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace llm::models
