@@ -67,6 +67,9 @@ struct KvShape {
   int n_kv_heads = 0;
   int k_dim = 0;  ///< head_dim of keys and queries
   int v_dim = 0;  ///< head_dim of values
+  /// The values are the first v_dim components of the keys (multi-head latent attention); they are
+  /// not stored again.
+  bool values_in_keys = false;
 };
 
 /// One query row of the batch.
@@ -143,7 +146,7 @@ struct Ops {
   /// Stores one position's keys and values into slot [0, kKvPageTokens) of a page.
   void (*kv_store)(const KvShape& shape, std::byte* page, std::int64_t slot,
                    const float* k /* (n_kv_heads, k_dim) */,
-                   const float* v /* (n_kv_heads, v_dim) */);
+                   const float* v /* (n_kv_heads, v_dim); not read when they are in the keys */);
   /// Attention of `n_rows` rows for the query heads of one kv head. Rows that follow each other
   /// may belong to one sequence (equal `pages`, rising positions); a backend may use that, without
   /// changing a bit of the result. `scratch` holds attention_scratch_bytes, per thread.

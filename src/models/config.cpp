@@ -100,11 +100,33 @@ Status validate_experts(const ModelConfig& config, std::string_view where) {
       {"shared expert feed-forward size", moe.shared_ffn_size, 0, kMaxFfnSize},
   };
   LLM_RETURN_IF_ERROR(validate_ranges(ranges, where));
+  const ExpertRouting& routing = moe.routing;
+  if (routing.groups < 1 || routing.groups > kMaxExpertGroups ||
+      moe.n_experts % routing.groups != 0 || routing.groups_used < 1 ||
+      routing.groups_used > routing.groups ||
+      moe.n_experts / routing.groups * routing.groups_used < moe.n_used) {
+    return core::corrupt_data(
+        "{}: expert groups: expected 1..={} equal groups of {} experts, enough in those used for "
+        "{} "
+        "per token, found {} groups of which {} are used",
+        where, kMaxExpertGroups, moe.n_experts, moe.n_used, routing.groups, routing.groups_used);
+  }
   if (!std::isfinite(moe.routing.scale)) {
     return core::corrupt_data("{}: scale of expert weights: expected a number, found {}", where,
                               moe.routing.scale);
   }
   return {};
+}
+
+Status validate_mla(const ModelConfig& config, std::string_view where) {
+  const MlaConfig& mla = config.mla;
+  if (mla.kv_latent == 0) return {};
+  const Range ranges[] = {
+      {"query latent", mla.q_latent, 0, 65536},       {"key-value latent", mla.kv_latent, 1, 16384},
+      {"unrotated head part", mla.nope_dim, 1, 1024}, {"rotated head part", mla.rope_dim, 2, 1024},
+      {"value head dimension", mla.v_dim, 1, 1024},
+  };
+  return validate_ranges(ranges, where);
 }
 
 }  // namespace
@@ -137,6 +159,7 @@ Status validate_config(const ModelConfig& config, std::string_view where) {
                               config.norm_eps);
   }
   LLM_RETURN_IF_ERROR(validate_experts(config, where));
+  LLM_RETURN_IF_ERROR(validate_mla(config, where));
   if (!std::isfinite(config.attention_scale) || config.attention_scale < 0 ||
       !std::isfinite(config.attention_softcap) || config.attention_softcap < 0 ||
       !std::isfinite(config.final_softcap) || config.final_softcap < 0) {

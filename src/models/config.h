@@ -23,6 +23,15 @@ struct MoeConfig {
   ExpertRouting routing;
 };
 
+/// Multi-head latent attention; kv_latent 0: the model has ordinary attention.
+struct MlaConfig {
+  std::int64_t q_latent = 0;  ///< 0: queries are made directly
+  std::int64_t kv_latent = 0;
+  std::int64_t nope_dim = 0;  ///< components of a head that do not rotate
+  std::int64_t rope_dim = 0;
+  std::int64_t v_dim = 0;
+};
+
 /// What may differ from layer to layer.
 struct LayerConfig {
   bool moe = false;         ///< experts instead of one feed-forward network
@@ -55,6 +64,8 @@ struct ModelConfig {
   bool mlp_bias = false;
   bool head_bias = false;
   MoeConfig moe;
+  MlaConfig mla;
+  std::int64_t extra_layers = 0;    ///< stored behind the model's layers, for training; not used
   std::vector<RopeConfig> ropes;    ///< [0] is that of layers that see the whole sequence
   std::vector<LayerConfig> layers;  ///< (n_layers)
 

@@ -94,6 +94,8 @@ Status read_experts(const GgufKeys& keys, ModelConfig& config) {
   moe.routing.score = score == kSoftmax ? ExpertScore::softmax : ExpertScore::sigmoid;
   LLM_ASSIGN_OR_RETURN(moe.routing.normalize,
                        keys.bool_or("expert_weights_norm", config.spec->gguf_normalizes_experts));
+  LLM_ASSIGN_OR_RETURN(moe.routing.groups, keys.int_or("expert_group_count", 1));
+  LLM_ASSIGN_OR_RETURN(moe.routing.groups_used, keys.int_or("expert_group_used_count", 1));
   LLM_ASSIGN_OR_RETURN(const double scale, keys.float_or("expert_weights_scale", 1.0));
   moe.routing.scale = scale == 0.0 ? 1.0F : static_cast<float>(scale);  // 0: how writers say "none"
   for (std::int64_t l = 0; l < config.n_layers; ++l) {
@@ -137,7 +139,7 @@ Result<ModelConfig> config_from_gguf(const formats::ModelFile& file) {
                        keys.int_or("attention.key_length", config.hidden_size / config.n_heads));
   LLM_ASSIGN_OR_RETURN(const std::int64_t value_length,
                        keys.int_or("attention.value_length", config.head_dim));
-  if (value_length != config.head_dim) {
+  if (value_length != config.head_dim && !config.spec->latent_attention) {
     return core::unsupported("{}: {}: expected the key length {}, found {}", where,
                              keys.full("attention.value_length"), config.head_dim, value_length);
   }

@@ -19,13 +19,18 @@ std::size_t thread_scratch_bytes(const Network& network, const KvCache& cache,
     }
   });
   for (const Layer& layer : network.layers) {
+    const int n_heads =
+        std::visit([](const auto& attention) { return attention.n_heads; }, layer.attention);
     const kernels::AttentionArgs args{.kv = cache.shape(),
                                       .layer = nullptr,
-                                      .n_heads = layer.attention.n_heads,
-                                      .scale = layer.attention.scale,
-                                      .softcap = layer.attention.softcap,
-                                      .window = layer.attention.window};
+                                      .n_heads = n_heads,
+                                      .scale = 1,
+                                      .softcap = 0,
+                                      .window = 0};
     most = std::max(most, ops.attention_scratch_bytes(args));
+    if (const auto* mla = std::get_if<AttentionMla>(&layer.attention)) {
+      most = std::max({most, mla->k_absorbed.scratch_bytes(ops), mla->v_up.scratch_bytes(ops)});
+    }
   }
   return (most + 63) / 64 * 64;
 }
@@ -49,8 +54,15 @@ void Network::for_each_group(core::FunctionRef<void(const LinearGroup&)> visit) 
     visit(ffn.down);
   };
   for (const Layer& layer : layers) {
-    visit(layer.attention.qkv);
-    visit(layer.attention.output);
+    if (const auto* gqa = std::get_if<AttentionGqa>(&layer.attention)) {
+      visit(gqa->qkv);
+      visit(gqa->output);
+    } else {
+      const AttentionMla& mla = std::get<AttentionMla>(layer.attention);
+      visit(mla.down);
+      visit(mla.q_up);
+      visit(mla.output);
+    }
     if (const auto* dense = std::get_if<FfnDense>(&layer.ffn)) {
       visit_dense(*dense);
     } else {
@@ -68,9 +80,14 @@ std::size_t Network::bytes() const {
   std::size_t sum = final_norm.bytes();
   for_each_group([&](const LinearGroup& group) { sum += group.bytes(); });
   for (const Layer& layer : layers) {
-    sum += layer.attention_norm.bytes() + layer.attention.q_norm.bytes() +
-           layer.attention.k_norm.bytes() + layer.post_attention_norm.bytes() +
+    sum += layer.attention_norm.bytes() + layer.post_attention_norm.bytes() +
            layer.ffn_norm.bytes() + layer.post_ffn_norm.bytes();
+    if (const auto* gqa = std::get_if<AttentionGqa>(&layer.attention)) {
+      sum += gqa->q_norm.bytes() + gqa->k_norm.bytes();
+    } else {
+      const AttentionMla& mla = std::get<AttentionMla>(layer.attention);
+      sum += mla.q_norm.bytes() + mla.kv_norm.bytes() + mla.k_absorbed.bytes() + mla.v_up.bytes();
+    }
   }
   return sum;
 }
@@ -131,7 +148,11 @@ void Decoder::run_layer(const Layer& layer, std::int64_t index) {
     ffn_input = step_.branch;
   }
   add_half(layer.post_attention_norm, [&](float* out) {
-    layer.attention.apply(step_, step_.normed, out, cache_, index, compute_);
+    std::visit(
+        [&](const auto& attention) {
+          attention.apply(step_, step_.normed, out, cache_, index, compute_);
+        },
+        layer.attention);
   });
   if (layer.form == LayerForm::sequential) {
     layer.ffn_norm.apply(step_.x, step_.normed, step_.rows(), compute_);

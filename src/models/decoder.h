@@ -10,6 +10,7 @@
 
 #include "core/tensor_view.h"
 #include "models/blocks/attention_gqa.h"
+#include "models/blocks/attention_mla.h"
 #include "models/blocks/ffn_dense.h"
 #include "models/blocks/ffn_moe.h"
 #include "models/blocks/norm.h"
@@ -21,7 +22,7 @@ namespace llm::models {
 struct Layer {
   LayerForm form = LayerForm::sequential;
   Norm attention_norm;
-  AttentionGqa attention;
+  std::variant<AttentionGqa, AttentionMla> attention;
   Norm post_attention_norm;  // or absent
   Norm ffn_norm;             // absent: a parallel layer with one norm
   std::variant<FfnDense, FfnMoe> ffn;

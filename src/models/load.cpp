@@ -47,6 +47,46 @@ Result<std::int64_t> plan_pages(const DecoderOptions& options, std::size_t page_
   return std::min(one * model.max_sequences, affordable);
 }
 
+// Of one layer: keys and values of every kv head, or the latent and the rotated key part.
+kernels::KvShape shape_of_cache(const ModelConfig& config, DType dtype) {
+  if (config.mla.kv_latent > 0) {
+    return {.dtype = dtype,
+            .n_kv_heads = 1,
+            .k_dim = static_cast<int>(config.mla.kv_latent + config.mla.rope_dim),
+            .v_dim = static_cast<int>(config.mla.kv_latent),
+            .values_in_keys = true};
+  }
+  return {.dtype = dtype,
+          .n_kv_heads = static_cast<int>(config.n_kv_heads),
+          .k_dim = static_cast<int>(config.head_dim),
+          .v_dim = static_cast<int>(config.head_dim)};
+}
+
+StepSizes sizes_of_step(const ModelConfig& config, std::int64_t max_rows) {
+  StepSizes sizes;
+  sizes.max_rows = std::max<std::int64_t>(max_rows, 1);
+  sizes.max_logit_rows = std::min(sizes.max_rows, kMaxLogitRows);
+  sizes.hidden_size = config.hidden_size;
+  sizes.attention_inputs = (config.n_heads + 2 * config.n_kv_heads) * config.head_dim;
+  sizes.attention_outputs = config.n_heads * config.head_dim;
+  if (const MlaConfig& mla = config.mla; mla.kv_latent > 0) {
+    sizes.mla_heads = config.n_heads;
+    sizes.mla_q_latent = mla.q_latent;
+    sizes.mla_kv_latent = mla.kv_latent;
+    sizes.mla_q_head = mla.nope_dim + mla.rope_dim;
+    sizes.mla_k_dim = mla.kv_latent + mla.rope_dim;
+    const std::int64_t queries =
+        mla.q_latent > 0 ? mla.q_latent : config.n_heads * sizes.mla_q_head;
+    sizes.attention_inputs = queries + sizes.mla_k_dim;
+    sizes.attention_outputs = config.n_heads * mla.v_dim;
+  }
+  sizes.ffn_size = std::max({config.ffn_size, config.moe.ffn_size, config.moe.shared_ffn_size});
+  sizes.n_experts = config.moe.n_experts;
+  sizes.experts_used = config.moe.n_used;
+  sizes.vocab_size = config.vocab_size;
+  return sizes;
+}
+
 Result<LoadedModel> build_decoder(const formats::ModelFile& file, const DecoderOptions& options,
                                   const kernels::Ops& ops, core::ThreadPool& pool, LoadMode mode) {
   LoadedModel model;
@@ -67,10 +107,7 @@ Result<LoadedModel> build_decoder(const formats::ModelFile& file, const DecoderO
   LLM_ASSIGN_OR_RETURN(Network network, builder.build(options.on_progress));
   model.parameters = builder.parameters();
 
-  const kernels::KvShape kv_shape{.dtype = model.types.kv,
-                                  .n_kv_heads = static_cast<int>(config.n_kv_heads),
-                                  .k_dim = static_cast<int>(config.head_dim),
-                                  .v_dim = static_cast<int>(config.head_dim)};
+  const kernels::KvShape kv_shape = shape_of_cache(config, model.types.kv);
   std::size_t available = core::available_memory();
   // Weights that were only planned are not resident yet.
   if (mode == LoadMode::plan) available -= std::min(available, network.bytes());
@@ -82,17 +119,8 @@ Result<LoadedModel> build_decoder(const formats::ModelFile& file, const DecoderO
   model.memory.kv_per_token = cache.page_bytes() * static_cast<std::size_t>(config.n_layers) /
                               static_cast<std::size_t>(kernels::kKvPageTokens);
 
-  StepSizes sizes;
-  sizes.max_rows = options.max_batch_rows > 0 ? options.max_batch_rows : kDefaultBatchRows;
-  sizes.max_rows = std::max<std::int64_t>(sizes.max_rows, 1);
-  sizes.max_logit_rows = std::min(sizes.max_rows, kMaxLogitRows);
-  sizes.hidden_size = config.hidden_size;
-  sizes.attention_inputs = (config.n_heads + 2 * config.n_kv_heads) * config.head_dim;
-  sizes.attention_outputs = config.n_heads * config.head_dim;
-  sizes.ffn_size = std::max({config.ffn_size, config.moe.ffn_size, config.moe.shared_ffn_size});
-  sizes.n_experts = config.moe.n_experts;
-  sizes.experts_used = config.moe.n_used;
-  sizes.vocab_size = config.vocab_size;
+  const StepSizes sizes = sizes_of_step(
+      config, options.max_batch_rows > 0 ? options.max_batch_rows : kDefaultBatchRows);
   LLM_ASSIGN_OR_RETURN(model.decoder, Decoder::create(std::move(network), std::move(ropes),
                                                       std::move(cache), sizes, ops, pool));
   model.memory.weights = model.decoder->weight_bytes();

@@ -97,7 +97,13 @@ Status NetworkBuilder::finish() {
   if (gguf_) {
     for (const std::string_view tensor : kRopeTensors) loader_.ignore(tensor);
   }
-  return loader_.finish(words(config_.spec->ignored_prefixes), kIgnoredSuffixes);
+  std::vector<std::string_view> ignored = words(config_.spec->ignored_prefixes);
+  std::vector<std::string> extra;
+  for (std::int64_t l = 0; l < config_.extra_layers; ++l) {
+    extra.push_back(name("model.layers.{}.", config_.n_layers + l));
+  }
+  ignored.insert(ignored.end(), extra.begin(), extra.end());
+  return loader_.finish(ignored, kIgnoredSuffixes);
 }
 
 Status NetworkBuilder::load_embedding(Embedding& embedding) {
@@ -173,7 +179,11 @@ Result<Layer> NetworkBuilder::load_layer(std::int64_t l) {
   Layer layer;
   layer.form = config_.form;
   LLM_ASSIGN_OR_RETURN(layer.attention_norm, norm(names.attention_norm, l));
-  LLM_RETURN_IF_ERROR(load_attention(l, layer.attention));
+  if (config_.mla.kv_latent > 0) {
+    LLM_ASSIGN_OR_RETURN(layer.attention, load_latent_attention(l));
+  } else {
+    LLM_ASSIGN_OR_RETURN(layer.attention, load_attention(l));
+  }
   LLM_ASSIGN_OR_RETURN(layer.post_attention_norm, norm(names.post_attention_norm, l));
   LLM_ASSIGN_OR_RETURN(layer.ffn_norm, norm(names.ffn_norm, l));
   if (config_.layers[static_cast<std::size_t>(l)].moe) {
@@ -185,7 +195,8 @@ Result<Layer> NetworkBuilder::load_layer(std::int64_t l) {
   return layer;
 }
 
-Status NetworkBuilder::load_attention(std::int64_t l, AttentionGqa& attention) {
+Result<AttentionGqa> NetworkBuilder::load_attention(std::int64_t l) {
+  AttentionGqa attention;
   const LayerConfig& layer = config_.layers[static_cast<std::size_t>(l)];
   attention.n_heads = static_cast<int>(config_.n_heads);
   attention.n_kv_heads = static_cast<int>(config_.n_kv_heads);
@@ -204,7 +215,7 @@ Status NetworkBuilder::load_attention(std::int64_t l, AttentionGqa& attention) {
                                                          .rows = config_.hidden_size,
                                                          .bias = bias_rule(config_.output_bias)}},
                                                        q_rows));
-  return {};
+  return attention;
 }
 
 std::vector<LinearPart> NetworkBuilder::qkv_parts(std::int64_t l) const {

@@ -26,7 +26,11 @@ class NetworkBuilder {
   Status load_embedding(Embedding& embedding);
   Status load_head(LinearGroup& head);
   Result<Layer> load_layer(std::int64_t layer);
-  Status load_attention(std::int64_t layer, AttentionGqa& attention);
+  Result<AttentionGqa> load_attention(std::int64_t layer);
+  Result<AttentionMla> load_latent_attention(std::int64_t layer);
+  Status load_head_matrices(std::int64_t layer, AttentionMla& attention);
+  /// A norm over `size` values, without a bias.
+  Result<Norm> latent_norm(std::string_view pattern, std::int64_t layer, std::int64_t size);
   Result<FfnDense> load_ffn(std::int64_t layer);
   Result<FfnMoe> load_moe(std::int64_t layer);
   Result<FfnDense> load_expert(std::int64_t layer, std::int64_t expert);

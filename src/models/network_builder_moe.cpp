@@ -21,6 +21,10 @@ Result<FfnMoe> NetworkBuilder::load_moe(std::int64_t l) {
                                                    .rows = config_.moe.n_experts,
                                                    .keep_f32 = true}},
                                                  config_.hidden_size));
+  if (has(config_.names.router_bias, l)) {
+    LLM_ASSIGN_OR_RETURN(moe.choice_bias,
+                         loader_.vector(name(config_.names.router_bias, l), config_.moe.n_experts));
+  }
   for (std::int64_t e = 0; e < config_.moe.n_experts; ++e) {
     LLM_ASSIGN_OR_RETURN(FfnDense expert, load_expert(l, e));
     moe.experts.push_back(std::move(expert));

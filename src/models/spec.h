@@ -93,6 +93,8 @@ struct ArchSpec {
   QkvOrder hf_qkv_order = QkvOrder::concatenated;
   /// GGUF stores q and k rows for interleaved rotary pairs (2i, 2i+1) instead of halves.
   bool gguf_interleaved_rope = false;
+  /// Keys and values come from a latent, whose rotated part both formats store interleaved.
+  bool latent_attention = false;
 
   /// Reads what is special in config.json or in GGUF metadata. Sizes, defaults for all layers and
   /// rotary positions are in place by then.

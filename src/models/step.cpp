@@ -33,9 +33,15 @@ Result<Step> Step::create(const StepSizes& sizes, std::span<const Rope> ropes,
   LLM_RETURN_IF_ERROR(reserve(step.gated, rows, sizes.ffn_size));
   LLM_RETURN_IF_ERROR(reserve(step.wanted, rows, sizes.hidden_size));
   LLM_RETURN_IF_ERROR(reserve(step.logits, sizes.max_logit_rows, sizes.vocab_size));
+  if (sizes.mla_heads > 0) {
+    LLM_RETURN_IF_ERROR(reserve(step.mla.q_latents, rows, sizes.mla_q_latent));
+    LLM_RETURN_IF_ERROR(reserve(step.mla.q, rows, sizes.mla_heads * sizes.mla_q_head));
+    LLM_RETURN_IF_ERROR(reserve(step.mla.queries, rows, sizes.mla_heads * sizes.mla_k_dim));
+    LLM_RETURN_IF_ERROR(reserve(step.mla.latents, rows, sizes.mla_heads * sizes.mla_kv_latent));
+  }
   if (sizes.n_experts > 0) {
     LLM_RETURN_IF_ERROR(reserve(step.experts.logits, rows, sizes.n_experts));
-    LLM_RETURN_IF_ERROR(reserve(step.experts.scores, rows, sizes.n_experts));
+    LLM_RETURN_IF_ERROR(reserve(step.experts.scores, rows, 2 * sizes.n_experts));
     LLM_RETURN_IF_ERROR(reserve(step.experts.gathered, rows, sizes.hidden_size));
     LLM_RETURN_IF_ERROR(reserve(step.experts.result, rows, sizes.hidden_size));
     const auto choices = static_cast<std::size_t>(rows * sizes.experts_used);
@@ -50,7 +56,7 @@ Result<Step> Step::create(const StepSizes& sizes, std::span<const Rope> ropes,
   }
   // Prepared rows may serve any product, so each form's buffer fits the widest input.
   const std::int64_t widest =
-      std::max({sizes.hidden_size, sizes.attention_outputs, sizes.ffn_size});
+      std::max({sizes.hidden_size, sizes.attention_outputs, sizes.ffn_size, sizes.mla_q_latent});
   std::array<std::byte*, kernels::kInputFormats> prepared{};
   for (std::size_t format = 0; format < kernels::kInputFormats; ++format) {
     const std::size_t row_bytes =
@@ -63,7 +69,8 @@ Result<Step> Step::create(const StepSizes& sizes, std::span<const Rope> ropes,
     step.storage_.push_back(std::move(buffer));
   }
   step.input = MatmulInput(prepared);
-  step.attention_rows.resize(static_cast<std::size_t>(rows));
+  step.attention_rows.resize(
+      static_cast<std::size_t>(rows * std::max<std::int64_t>(1, sizes.mla_heads)));
   step.runs_.reserve(static_cast<std::size_t>(rows));
   return step;
 }

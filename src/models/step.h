@@ -19,6 +19,11 @@ struct StepSizes {
   std::int64_t hidden_size = 0;
   std::int64_t attention_inputs = 0;   ///< outputs of q, k and v together
   std::int64_t attention_outputs = 0;  ///< inputs of the output projection
+  std::int64_t mla_heads = 0;          ///< 0: no latent attention
+  std::int64_t mla_q_latent = 0;       ///< AttentionMla::q_latent
+  std::int64_t mla_kv_latent = 0;      ///< AttentionMla::kv_latent
+  std::int64_t mla_q_head = 0;         ///< nope_dim + rope_dim
+  std::int64_t mla_k_dim = 0;          ///< kv_latent + rope_dim
   std::int64_t ffn_size = 0;           ///< of the widest feed-forward network
   std::int64_t n_experts = 0;
   std::int64_t experts_used = 0;  ///< per row
@@ -45,10 +50,18 @@ class Rotations {
   float* values_;  // (rows, 2, pairs)
 };
 
+/// Work space of latent attention; empty in models without.
+struct MlaSpace {
+  float* q_latents = nullptr;  // (rows, q_latent)
+  float* q = nullptr;          // (rows, heads, nope_dim + rope_dim)
+  float* queries = nullptr;    // (rows, heads, kv_latent + rope_dim), against what is cached
+  float* latents = nullptr;    // (rows, heads, kv_latent), results of attention
+};
+
 /// Work space of a mixture of experts; empty in models without.
 struct ExpertSpace {
   float* logits = nullptr;            // (rows, experts)
-  float* scores = nullptr;            // (rows, experts)
+  float* scores = nullptr;            // (rows, 2 * experts)
   float* gathered = nullptr;          // (rows, hidden_size), inputs of one expert
   float* result = nullptr;            // (rows, hidden_size), its outputs
   std::vector<std::int32_t> ids;      // (rows, experts_used)
@@ -81,9 +94,10 @@ class Step {
   float* gated = nullptr;    // (rows, ffn_size)
   float* wanted = nullptr;   // (rows, hidden_size), normed rows whose logits are wanted
   float* logits = nullptr;   // (max_logit_rows, vocab_size)
+  MlaSpace mla;
   ExpertSpace experts;
   MatmulInput input{{}};
-  std::vector<kernels::AttentionRow> attention_rows;  // (rows)
+  std::vector<kernels::AttentionRow> attention_rows;  // (rows), or (groups of heads, rows)
 
  private:
   StepSizes sizes_;

@@ -16,11 +16,17 @@ struct TensorNames {
   std::string_view q, k, v, o;
   std::string_view qkv = {};                  ///< q, k and v in one
   std::string_view q_norm = {}, k_norm = {};  ///< norms of each head, before rotation
+  /// Latent attention: q_a, q_a_norm, q_b make queries through a latent, q directly.
+  std::string_view q_a = {}, q_a_norm = {}, q_b = {};
+  std::string_view kv_a = {}, kv_a_norm = {};  ///< hidden_size -> latent | rotated key part
+  std::string_view kv_b = {};                  ///< latent -> per head, unrotated key part | value
+  std::string_view k_b = {}, v_b = {};  ///< the two halves of kv_b by themselves, k_b transposed
   std::string_view post_attention_norm = {};  ///< of attention's output
   std::string_view ffn_norm;
   std::string_view gate, up, down;
   std::string_view gate_up = {};        ///< gate and up in one
   std::string_view post_ffn_norm = {};  ///< of the feed-forward network's output
+  std::string_view router_bias = {};    ///< added to the scores for choosing only
   std::string_view router = {};         ///< hidden_size -> experts
   /// Of one expert, "{e}" stands for its index, or of all of them in one tensor.
   std::string_view expert_gate = {}, expert_up = {}, expert_down = {};
@@ -59,6 +65,7 @@ inline constexpr TensorNames kLlamaGgufNames{.embedding = "token_embd.weight",
                                              .gate = "blk.{}.ffn_gate.weight",
                                              .up = "blk.{}.ffn_up.weight",
                                              .down = "blk.{}.ffn_down.weight",
+                                             .router_bias = "blk.{}.exp_probs_b.bias",
                                              .router = "blk.{}.ffn_gate_inp.weight",
                                              .expert_gate = "blk.{}.ffn_gate.{e}.weight",
                                              .expert_up = "blk.{}.ffn_up.{e}.weight",

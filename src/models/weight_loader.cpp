@@ -19,9 +19,9 @@ std::int64_t stored_rows(const LinearPart& part) {
 // row 2i + j is row j * d/2 + i in the order of halves.
 std::int64_t stored_row(const LinearPart& part, std::int64_t row) {
   if (const std::int64_t head_dim = part.interleaved_head_dim; head_dim > 0) {
-    const std::int64_t within = row % head_dim;
-    const std::int64_t half = head_dim / 2;
-    row = row - within + 2 * (within % half) + within / half;
+    const std::int64_t within = row % head_dim - part.interleaved_first;
+    const std::int64_t half = (head_dim - part.interleaved_first) / 2;
+    if (within >= 0) row = row - within + 2 * (within % half) + within / half;
   }
   const RowBlocks& blocks = part.blocks;
   if (blocks.block == 0) return blocks.offset + row;
@@ -156,16 +156,19 @@ Result<std::vector<float>> WeightLoader::bias(const LinearPart& part) {
   return ordered;
 }
 
-Result<Linear> WeightLoader::linear(const LinearPart& part, std::int64_t cols) {
+Result<const formats::TensorEntry*> WeightLoader::claim_part(const LinearPart& part,
+                                                             std::int64_t cols) {
   core::Shape shape = {stored_rows(part), cols};
   if (part.stored_matrices > 0) shape = {part.stored_matrices, part.rows, cols};
   if (part.stored_flat) shape = {cols};
-  LLM_ASSIGN_OR_RETURN(const formats::TensorEntry* entry, claim(part.name, shape));
-  const DType dtype = part.keep_f32 ? DType::f32 : target_.value_or(kept_type(entry->view.dtype));
+  return claim(part.name, shape);
+}
+
+Result<Linear> WeightLoader::allocate(DType dtype, std::int64_t rows, std::int64_t cols) const {
   Linear linear;
   linear.matrix = {.dtype = dtype,
                    .input = ops_.input_format(dtype),
-                   .rows = part.rows,
+                   .rows = rows,
                    .cols = cols,
                    .panel_rows = ops_.panel_rows(dtype),
                    .panel_bytes = ops_.panel_bytes(dtype, cols),
@@ -174,11 +177,61 @@ Result<Linear> WeightLoader::linear(const LinearPart& part, std::int64_t cols) {
       static_cast<std::size_t>(linear.matrix.panels()) * linear.matrix.panel_bytes;
   LLM_ASSIGN_OR_RETURN(linear.storage, core::AlignedBuffer::allocate(bytes, "weights"));
   linear.matrix.data = linear.storage.data();
+  return linear;
+}
+
+Result<Linear> WeightLoader::linear(const LinearPart& part, std::int64_t cols) {
+  LLM_ASSIGN_OR_RETURN(const formats::TensorEntry* entry, claim_part(part, cols));
+  const DType dtype = part.keep_f32 ? DType::f32 : target_.value_or(kept_type(entry->view.dtype));
+  LLM_ASSIGN_OR_RETURN(Linear linear, allocate(dtype, part.rows, cols));
   if (mode_ == LoadMode::read) {
     LLM_RETURN_IF_ERROR(pack(*entry, part, dtype, linear));
   }
   LLM_ASSIGN_OR_RETURN(linear.bias, bias(part));
   parameters_ += static_cast<std::uint64_t>(part.rows) * static_cast<std::uint64_t>(cols);
+  return linear;
+}
+
+Result<Linear> WeightLoader::transposed(const LinearPart& part, std::int64_t cols) {
+  LLM_ASSIGN_OR_RETURN(const formats::TensorEntry* entry, claim_part(part, cols));
+  // Blocks run along rows; columns of them are not worth another encoding.
+  const DType kept = kept_type(entry->view.dtype);
+  const DType dtype = target_.value_or(is_block_quantized(kept) ? DType::f32 : kept);
+  LLM_ASSIGN_OR_RETURN(Linear linear, allocate(dtype, cols, part.rows));
+  parameters_ += static_cast<std::uint64_t>(part.rows) * static_cast<std::uint64_t>(cols);
+  if (mode_ == LoadMode::plan) return linear;
+
+  const std::int64_t rows = part.rows;
+  const std::size_t stored_bytes = row_bytes(entry->view.dtype, static_cast<std::size_t>(cols));
+  std::vector<float> row(static_cast<std::size_t>(cols));
+  std::vector<float> turned(static_cast<std::size_t>(rows * cols));
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const std::int64_t source = stored_row(part, r);
+    quant::decode_row(entry->view.dtype,
+                      entry->view.data + static_cast<std::size_t>(source) * stored_bytes,
+                      row.data(), cols);
+    if (!all_finite(row.data(), cols)) {
+      return core::corrupt_data("{}: row {}: expected finite numbers, found NaN or infinity",
+                                where(entry->name), source);
+    }
+    for (std::int64_t c = 0; c < cols; ++c) {
+      turned[static_cast<std::size_t>(c * rows + r)] = row[static_cast<std::size_t>(c)];
+    }
+  }
+  const kernels::PackedMatrix& matrix = linear.matrix;
+  const std::size_t target_bytes = row_bytes(dtype, static_cast<std::size_t>(rows));
+  std::vector<std::byte> encoded(target_bytes * static_cast<std::size_t>(matrix.panel_rows));
+  std::vector<const std::byte*> panel_rows(static_cast<std::size_t>(matrix.panel_rows));
+  for (std::int64_t panel = 0; panel < matrix.panels(); ++panel) {
+    for (std::size_t r = 0; r < panel_rows.size(); ++r) {
+      const std::int64_t target = panel * matrix.panel_rows + static_cast<std::int64_t>(r);
+      std::byte* at = encoded.data() + r * target_bytes;
+      panel_rows[r] = target < cols ? at : nullptr;
+      if (target < cols) quant::encode_row(dtype, turned.data() + target * rows, at, rows);
+    }
+    ops_.pack_panel(dtype, rows, panel_rows.data(),
+                    linear.storage.data() + static_cast<std::size_t>(panel) * matrix.panel_bytes);
+  }
   return linear;
 }
 

@@ -40,6 +40,7 @@ struct LinearPart {
   /// > 0: rows come in heads of this many, stored for interleaved rotary pairs (2i, 2i+1); they are
   /// put in the order of halves (i, i + d/2) here.
   std::int64_t interleaved_head_dim = 0;
+  std::int64_t interleaved_first = 0;  ///< only the rows of a head from this one on are so stored
   std::int64_t stored_rows = 0;  ///< of the whole tensor, where this is a part of it; 0: `rows`
   RowBlocks blocks = {};
   std::int64_t stored_matrices = 0;  ///< > 0: the tensor stacks this many matrices of `rows` rows
@@ -64,6 +65,8 @@ class WeightLoader {
   /// Small rows of values as f32, (rows, cols).
   Result<std::vector<float>> matrix(std::string_view name, std::int64_t rows, std::int64_t cols);
   Result<Linear> linear(const LinearPart& part, std::int64_t cols);
+  /// The transpose of a part: (cols, part.rows), in the model's type, or f32 where it has none.
+  Result<Linear> transposed(const LinearPart& part, std::int64_t cols);
   Result<LinearGroup> group(const std::vector<LinearPart>& parts, std::int64_t cols);
 
   /// ok when every tensor was claimed, ignored, or has one of these beginnings or endings.
@@ -75,6 +78,9 @@ class WeightLoader {
   std::uint64_t claimed_bytes() const { return claimed_bytes_; }
 
  private:
+  /// A matrix with room for its packed weights, not filled.
+  Result<Linear> allocate(DType dtype, std::int64_t rows, std::int64_t cols) const;
+  Result<const formats::TensorEntry*> claim_part(const LinearPart& part, std::int64_t cols);
   Status pack(const formats::TensorEntry& entry, const LinearPart& part, DType dtype,
               Linear& linear) const;
   Result<std::vector<float>> bias(const LinearPart& part);

@@ -170,6 +170,29 @@ TEST_P(Attention, AgreesWithASoftcap) {
   expect_close(ops(), c);
 }
 
+TEST_P(Attention, AgreesWithValuesInTheKeys) {
+  for (const DType dtype : {DType::f32, DType::f16, DType::bf16}) {
+    for (const int v_dim : {1, 16, 24, 64}) {
+      for (const int n_heads : {1, 3, 16}) {
+        Case c;
+        c.kv = {
+            .dtype = dtype, .n_kv_heads = 1, .k_dim = 72, .v_dim = v_dim, .values_in_keys = true};
+        c.n_heads = n_heads;
+        c.positions = 70;
+        c.rows = all_positions(70);
+        expect_close(ops(), c);
+        EXPECT_EQ(ops().kv_page_bytes(c.kv),
+                  static_cast<std::size_t>(kKvPageTokens * 72 * (dtype == DType::f32 ? 4 : 2)));
+        if (HasFatalFailure()) return;
+        const Data data(c);
+        const auto alone = attend(ops(), c, data, 1);
+        const auto together = attend(ops(), c, data, 70);
+        ASSERT_TRUE(same_bits(together.data(), alone.data(), c.n_rows() * c.out_size()));
+      }
+    }
+  }
+}
+
 TEST_P(Attention, AgreesWithPeakedDistributions) {
   // Logits of +-60: most weights underflow, the running maximum jumps.
   Case c;

@@ -15,10 +15,11 @@ struct Choice {
   std::vector<float> weights;
 };
 
-Choice choose(const ExpertRouting& routing, const std::vector<float>& logits, std::size_t used) {
+Choice choose(const ExpertRouting& routing, const std::vector<float>& logits, std::size_t used,
+              const std::vector<float>& bias = {}) {
   Choice choice{std::vector<std::int32_t>(used), std::vector<float>(used)};
-  std::vector<float> scores(logits.size());
-  choose_experts(routing, logits, scores, choice.ids, choice.weights);
+  std::vector<float> scores(2 * logits.size());
+  choose_experts(routing, logits, bias, scores, choice.ids, choice.weights);
   return choice;
 }
 
@@ -46,6 +47,31 @@ TEST(ChooseExperts, SigmoidScoresEachExpertAlone) {
   EXPECT_NEAR(choice.weights[1], 0.5, 1e-6);
 }
 
+TEST(ChooseExperts, BiasMovesTheChoiceAndNotTheWeight) {
+  const Choice choice = choose({}, kLogits, 2, {0.5F, 0.0F, 0.0F, 0.0F});
+  EXPECT_EQ(choice.ids, (std::vector<std::int32_t>{0, 1}));
+  EXPECT_NEAR(choice.weights[0], 0.1, 1e-6);
+}
+
+// Softmax scores 0.05, 0.30 | 0.20, 0.22 | 0.13, 0.10 in three groups of two.
+const std::vector<float> kGrouped = {std::log(0.05F), std::log(0.30F), std::log(0.20F),
+                                     std::log(0.22F), std::log(0.13F), std::log(0.10F)};
+
+TEST(ChooseExperts, OnlyTheBestGroupsAreChosenFrom) {
+  // By the best expert the first group leads, by the sum of the best two the second.
+  const ExpertRouting best{.groups = 3, .groups_used = 1, .group_score = GroupScore::best};
+  EXPECT_EQ(choose(best, kGrouped, 2).ids, (std::vector<std::int32_t>{1, 0}));
+  const ExpertRouting two{.groups = 3, .groups_used = 1, .group_score = GroupScore::best_two};
+  EXPECT_EQ(choose(two, kGrouped, 2).ids, (std::vector<std::int32_t>{3, 2}));
+  const ExpertRouting pair{.groups = 3, .groups_used = 2, .group_score = GroupScore::best_two};
+  EXPECT_EQ(choose(pair, kGrouped, 3).ids, (std::vector<std::int32_t>{1, 3, 2}));
+}
+
+TEST(ChooseExperts, OfEqualGroupsTheFirstStays) {
+  const ExpertRouting routing{.groups = 2, .groups_used = 1};
+  EXPECT_EQ(choose(routing, {1.0F, 2.0F, 2.0F, 1.0F}, 2).ids, (std::vector<std::int32_t>{1, 0}));
+}
+
 TEST(ChooseExperts, TiesGoToTheLowestIndex) {
   EXPECT_EQ(choose({}, {1.0F, 2.0F, 2.0F, 2.0F}, 2).ids, (std::vector<std::int32_t>{1, 2}));
 }
@@ -60,7 +86,8 @@ TEST(ChooseExperts, NanStillGivesDistinctExpertsInRange) {
   // Such a row is lost already; it must not index outside, or make an expert run twice.
   const float nan = std::numeric_limits<float>::quiet_NaN();
   for (const ExpertScore score : {ExpertScore::softmax, ExpertScore::sigmoid}) {
-    const Choice choice = choose({.score = score}, {nan, 1.0F, nan, nan}, 3);
+    const Choice choice =
+        choose({.score = score, .groups = 2, .groups_used = 1}, {nan, 1.0F, nan, nan}, 3);
     std::vector<bool> seen(4, false);
     for (const std::int32_t id : choice.ids) {
       ASSERT_GE(id, 0);

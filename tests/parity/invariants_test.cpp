@@ -102,17 +102,17 @@ TEST_P(Invariants, StrangersInTheBatchDoNotMatter) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, Invariants,
-    ::testing::Values(Case{"llama-gqa", "f32"}, Case{"llama-gqa", "f16"}, Case{"llama-gqa", "bf16"},
-                      Case{"llama-bias", "bf16"}, Case{"llama-headdim", "f16"},
-                      Case{"llama-rope-dynamic", "f32"}, Case{"llama-rope-yarn", "bf16"},
-                      Case{"mistral-window", "f32"}, Case{"mistral-window", "bf16"},
-                      Case{"llama-gqa.gguf", ""}, Case{"qwen2-window", "f32"},
-                      Case{"qwen3", "bf16"}, Case{"phi2", "f16"}, Case{"phi3", "f32"},
-                      Case{"phi3-longrope", "f32"}, Case{"gemma2", "bf16"}, Case{"gemma3", "f32"},
-                      Case{"falcon-40b", "f32"}, Case{"falcon-sequential", "bf16"},
-                      Case{"stablelm-12b", "f32"}, Case{"starcoder2", "f16"},
-                      Case{"mixtral", "f32"}, Case{"mixtral", "bf16"}, Case{"qwen2-moe", "f32"},
-                      Case{"qwen2-moe-sparse-step", "f16"}, Case{"qwen3-moe", "bf16"}),
+    ::testing::Values(
+        Case{"llama-gqa", "f32"}, Case{"llama-gqa", "f16"}, Case{"llama-gqa", "bf16"},
+        Case{"llama-bias", "bf16"}, Case{"llama-headdim", "f16"}, Case{"llama-rope-dynamic", "f32"},
+        Case{"llama-rope-yarn", "bf16"}, Case{"mistral-window", "f32"},
+        Case{"mistral-window", "bf16"}, Case{"llama-gqa.gguf", ""}, Case{"qwen2-window", "f32"},
+        Case{"qwen3", "bf16"}, Case{"phi2", "f16"}, Case{"phi3", "f32"},
+        Case{"phi3-longrope", "f32"}, Case{"gemma2", "bf16"}, Case{"gemma3", "f32"},
+        Case{"falcon-40b", "f32"}, Case{"falcon-sequential", "bf16"}, Case{"stablelm-12b", "f32"},
+        Case{"starcoder2", "f16"}, Case{"mixtral", "f32"}, Case{"mixtral", "bf16"},
+        Case{"qwen2-moe", "f32"}, Case{"qwen2-moe-sparse-step", "f16"}, Case{"qwen3-moe", "bf16"},
+        Case{"deepseek-v2-lite", "bf16"}, Case{"deepseek-v3", "f32"}, Case{"deepseek-v3", "f16"}),
     [](const ::testing::TestParamInfo<Case>& test) {
       std::string name = test.param.fixture + "_" + test.param.dtype;
       for (char& c : name) {

@@ -91,6 +91,9 @@ const std::string kCheckpoints[] = {
     "qwen2-moe-mlp-only",
     "qwen2-moe-sparse-step",
     "qwen3-moe",
+    "deepseek-v2-lite",
+    "deepseek-v2",
+    "deepseek-v3",
 };
 
 std::string test_name(const ::testing::TestParamInfo<std::string>& test) {
@@ -141,6 +144,11 @@ const GgufCase kGgufFiles[] = {
     {"starcoder2-untied.gguf", "starcoder2-untied"},
     {"mixtral-per-expert.gguf", "mixtral"},
     {"phi2-fused.gguf", "phi2"},
+    {"deepseek-v2.gguf", "deepseek-v2"},
+    {"deepseek-v3.gguf", "deepseek-v3"},
+    {"deepseek-v2-lite.gguf", "deepseek-v2-lite"},
+    {"deepseek-v2-lite-legacy.gguf", "deepseek-v2-lite"},
+    {"deepseek-v2-lite-three.gguf", "deepseek-v2-lite"},
 };
 
 INSTANTIATE_TEST_SUITE_P(All, GgufReference, ::testing::ValuesIn(kGgufFiles),

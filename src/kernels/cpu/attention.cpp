@@ -161,6 +161,37 @@ LLM_INLINE void add_values(const QueryTile& tile, const typename Kv::Element* va
   }
 }
 
+/// The same for values that are the first v_dim components of the keys: a feature lies across the
+/// lanes, so each is the sum of a product of two registers. What lies at positions that are not
+/// visible counts as zero.
+template <class Kv, int kQueries>
+void add_key_values(const QueryTile& tile, const typename Kv::Element* keys, std::int64_t v_stride,
+                    const float* weights, const float* rescale, float* sums) {
+  constexpr float kLane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const F32 low = splat(static_cast<float>(tile.low));
+  const F32 high = splat(static_cast<float>(tile.high));
+  for (std::int64_t d = 0; d < tile.args->kv.v_dim; ++d) {
+    F32 total[kQueries];
+    LLM_UNROLL
+    for (int n = 0; n < kQueries; ++n) total[n] = zero();
+    for (int v = 0; v < kPageVectors; ++v) {
+      const F32 position = load(kLane) + splat(static_cast<float>(v * kLanes));
+      F32 value = Kv::read(keys + d * kPage + v * kLanes);
+      value = if_less(position, low, zero(), value);
+      value = if_less(position, high, value, zero());
+      LLM_UNROLL
+      for (int n = 0; n < kQueries; ++n) {
+        total[n] = mul_add(load(weights + n * kPage + v * kLanes), value, total[n]);
+      }
+    }
+    LLM_UNROLL
+    for (int n = 0; n < kQueries; ++n) {
+      float& sum = sums[n * v_stride + d];
+      sum = sum * rescale[n] + sum_lanes(total[n]);
+    }
+  }
+}
+
 /// The page's share of kQueries queries.
 template <class Kv, int kQueries>
 void attend_page(const QueryTile& tile, const typename Kv::Element* keys, const Scratch& scratch) {
@@ -172,8 +203,12 @@ void attend_page(const QueryTile& tile, const typename Kv::Element* keys, const 
                        scratch.largest[tile.first + n], scratch.total[tile.first + n]);
   }
   const std::int64_t v_stride = padded_v_dim(shape);
-  const typename Kv::Element* values = keys + kPage * shape.k_dim;
   float* sums = scratch.sums + tile.first * v_stride;
+  if (shape.values_in_keys) {
+    add_key_values<Kv, kQueries>(tile, keys, v_stride, scratch.weights, scratch.rescale, sums);
+    return;
+  }
+  const typename Kv::Element* values = keys + kPage * shape.k_dim;
   std::int64_t d = 0;
   for (; d + 2 * kLanes <= v_stride; d += 2 * kLanes) {
     add_values<Kv, kQueries, 2>(tile, values + d, v_stride, scratch.weights, scratch.rescale,

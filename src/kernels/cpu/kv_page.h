@@ -1,7 +1,7 @@
 // Layout of a page of the KV cache. Each kv head has its keys transposed and then its values, both
 // in the cache's dtype:
 //   keys    [k_dim][kKvPageTokens]
-//   values  [kKvPageTokens][padded v_dim], zeros in the padding
+//   values  [kKvPageTokens][padded v_dim], zeros in the padding; absent where they are in the keys
 // Included after isa.h.
 #pragma once
 
@@ -36,7 +36,7 @@ LLM_INLINE std::int64_t padded_v_dim(const KvShape& shape) {
 
 /// Elements of one kv head in a page.
 LLM_INLINE std::int64_t head_elements(const KvShape& shape) {
-  return kPage * (shape.k_dim + padded_v_dim(shape));
+  return kPage * (shape.k_dim + (shape.values_in_keys ? 0 : padded_v_dim(shape)));
 }
 
 }  // namespace

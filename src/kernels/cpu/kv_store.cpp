@@ -22,6 +22,11 @@ void store_position(const KvShape& shape, std::byte* page, std::int64_t slot, co
         keys[(d + lane) * kPage + slot] = converted[lane];
       }
     }
+    if (shape.values_in_keys) {
+      k += shape.k_dim;
+      keys += head_elements(shape);
+      continue;
+    }
     Element* values = keys + kPage * shape.k_dim + slot * v_stride;
     for (std::int64_t d = 0; d < v_stride; d += kLanes) {
       const std::int64_t n = shape.v_dim - d;

@@ -18,7 +18,7 @@ std::size_t index(std::int64_t a, std::int64_t n, std::int64_t b) {
 
 std::size_t head_elements(const KvShape& shape) {
   return static_cast<std::size_t>(kKvPageTokens) *
-         static_cast<std::size_t>(shape.k_dim + shape.v_dim);
+         static_cast<std::size_t>(shape.k_dim + (shape.values_in_keys ? 0 : shape.v_dim));
 }
 
 void store_element(DType dtype, std::byte* base, std::size_t i, float value) {
@@ -77,11 +77,13 @@ void attend_head(const AttentionArgs& args, const AttentionRow& row, int head, i
   for (std::int64_t p = first; p <= row.position; ++p) {
     const double weight = std::exp(logit(args, row, q, kv_head, p) - largest);
     const Slot at = find_slot(args, row, kv_head, p);
-    const std::size_t values = index(kKvPageTokens, args.kv.k_dim, 0);
+    const std::size_t values = args.kv.values_in_keys ? index(at.slot, args.kv.k_dim, 0)
+                                                      : index(kKvPageTokens, args.kv.k_dim, 0) +
+                                                            index(at.slot, args.kv.v_dim, 0);
     total += weight;
     for (int d = 0; d < args.kv.v_dim; ++d) {
       sums[d] +=
-          weight * load_element(args.kv.dtype, at.head, values + index(at.slot, args.kv.v_dim, d));
+          weight * load_element(args.kv.dtype, at.head, values + static_cast<std::size_t>(d));
     }
   }
   float* out = row.out + static_cast<std::ptrdiff_t>(head) * args.kv.v_dim;
@@ -105,6 +107,7 @@ void kv_store(const KvShape& shape, std::byte* page, std::int64_t slot, const fl
       store_element(shape.dtype, page, head + index(slot, shape.k_dim, d),
                     k[index(h, shape.k_dim, d)]);
     }
+    if (shape.values_in_keys) continue;
     for (int d = 0; d < shape.v_dim; ++d) {
       store_element(shape.dtype, page, values + index(slot, shape.v_dim, d),
                     v[index(h, shape.v_dim, d)]);

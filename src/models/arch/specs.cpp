@@ -6,7 +6,9 @@
 namespace llm::models {
 namespace {
 
-constexpr std::array kSpecs = {&arch::kFalcon,
+constexpr std::array kSpecs = {&arch::kDeepseekV2,
+                               &arch::kDeepseekV3,
+                               &arch::kFalcon,
                                &arch::kGemma,
                                &arch::kGemma2,
                                &arch::kGemma3,

@@ -5,6 +5,8 @@
 
 namespace llm::models::arch {
 
+extern const ArchSpec kDeepseekV2;
+extern const ArchSpec kDeepseekV3;
 extern const ArchSpec kFalcon;
 extern const ArchSpec kGemma;
 extern const ArchSpec kGemma2;

@@ -30,9 +30,10 @@ void FfnMoe::choose(Step& step, const float* normed, const Compute& compute) con
     for (std::int64_t row = begin; row < end; ++row) {
       const auto count = static_cast<std::size_t>(n_experts);
       const auto used = static_cast<std::size_t>(n_used);
-      choose_experts(
-          routing, {space.logits + row * n_experts, count}, {space.scores + row * n_experts, count},
-          {space.ids.data() + row * n_used, used}, {space.weights.data() + row * n_used, used});
+      choose_experts(routing, {space.logits + row * n_experts, count}, choice_bias,
+                     {space.scores + row * 2 * n_experts, 2 * count},
+                     {space.ids.data() + row * n_used, used},
+                     {space.weights.data() + row * n_used, used});
     }
   });
 }

@@ -14,7 +14,8 @@ namespace llm::models {
 struct FfnMoe {
   ExpertRouting routing;
   std::int64_t n_used = 0;
-  LinearGroup router;  // hidden_size -> experts, in f32
+  LinearGroup router;              // hidden_size -> experts, in f32
+  std::vector<float> choice_bias;  // (experts) or empty; see choose_experts()
   std::vector<FfnDense> experts;
   FfnDense shared;            // or without matrices: there is none
   LinearGroup shared_router;  // hidden_size -> 1: the shared expert counts by its sigmoid; or empty
