@@ -8,6 +8,7 @@
 
 #include "formats/model_file.h"
 #include "llm/status.h"
+#include "models/block_scales.h"
 #include "models/expert_routing.h"
 #include "models/rope.h"
 #include "models/spec.h"
@@ -65,6 +66,7 @@ struct ModelConfig {
   bool head_bias = false;
   MoeConfig moe;
   MlaConfig mla;
+  ScaleBlock scale_block;           ///< of weights stored as 8-bit floats
   std::int64_t extra_layers = 0;    ///< stored behind the model's layers, for training; not used
   std::vector<RopeConfig> ropes;    ///< [0] is that of layers that see the whole sequence
   std::vector<LayerConfig> layers;  ///< (n_layers)

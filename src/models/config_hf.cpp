@@ -113,6 +113,33 @@ Result<std::int64_t> read_window(const HfConfig& keys, const ArchSpec& spec) {
   return keys.get_int(key, spec.defaults.sliding_window);
 }
 
+// Of the ways to store quantised weights in safetensors, 8-bit floats with a factor per block.
+Status read_quantization(const HfConfig& keys, ModelConfig& config) {
+  if (!keys.has_value("quantization_config")) return {};
+  constexpr std::int64_t kMaxBlock = 65536;
+  LLM_ASSIGN_OR_RETURN(const HfConfig stored, keys.get_object("quantization_config"));
+  LLM_ASSIGN_OR_RETURN(const std::string method, stored.get_string("quant_method", ""));
+  LLM_ASSIGN_OR_RETURN(const std::string kind, stored.get_string("fmt", "e4m3"));
+  if (method != "fp8" || kind != "e4m3") {
+    return core::unsupported("{}: quant_method {} with fmt {} is not supported", stored.where(),
+                             core::quote(method), core::quote(kind));
+  }
+  const auto block = stored.json().find("weight_block_size");
+  const bool pair = block != stored.json().end() && block->is_array() && block->size() == 2 &&
+                    (*block)[0].is_number_integer() && (*block)[1].is_number_integer();
+  if (!pair) {
+    return core::unsupported("{}: weight_block_size: expected two integers", stored.where());
+  }
+  config.scale_block = {(*block)[0].get<std::int64_t>(), (*block)[1].get<std::int64_t>()};
+  for (const std::int64_t size : {config.scale_block.rows, config.scale_block.cols}) {
+    if (size < 1 || size > kMaxBlock) {
+      return core::corrupt_data("{}: weight_block_size: expected 1..={}, found {}", stored.where(),
+                                kMaxBlock, size);
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<ModelConfig> config_from_hf(const formats::ModelFile& file) {
@@ -121,10 +148,7 @@ Result<ModelConfig> config_from_hf(const formats::ModelFile& file) {
   config.ropes.resize(1);
   LLM_ASSIGN_OR_RETURN(config.spec, find_spec(keys));
   const ArchSpec& spec = *config.spec;
-  if (keys.has_value("quantization_config")) {
-    return core::unsupported(
-        "{}: quantization_config: weights quantised this way are not supported", keys.where());
-  }
+  LLM_RETURN_IF_ERROR(read_quantization(keys, config));
   if (!spec.nested_config.empty()) {
     LLM_ASSIGN_OR_RETURN(keys, keys.get_object(spec.nested_config));
   }

@@ -46,6 +46,7 @@ NetworkBuilder::NetworkBuilder(const formats::ModelFile& file, const ModelConfig
       gguf_(file.format() == formats::FileFormat::gguf),
       prefix_(kHfRoot),
       loader_(file, types.weights, ops, pool, mode) {
+  loader_.expect_scales(config.scale_block);
   if (gguf_ || file.find(config.names.embedding) != nullptr) return;
   for (const std::string_view candidate : words(config.spec->hf_prefixes)) {
     const std::string_view rest = config.names.embedding.substr(kHfRoot.size());

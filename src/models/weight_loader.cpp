@@ -180,12 +180,28 @@ Result<Linear> WeightLoader::allocate(DType dtype, std::int64_t rows, std::int64
   return linear;
 }
 
+Result<BlockScales> WeightLoader::scales(const formats::TensorEntry& entry) {
+  BlockScales scales;
+  if (entry.view.dtype != DType::f8_e4m3 || scale_block_.rows == 0) return scales;
+  const std::int64_t rows = entry.view.shape[0];
+  const std::int64_t cols = entry.view.shape[1];
+  scales.block = scale_block_;
+  scales.blocks_per_row = (cols + scale_block_.cols - 1) / scale_block_.cols;
+  const std::int64_t row_blocks = (rows + scale_block_.rows - 1) / scale_block_.rows;
+  const std::uint64_t before = parameters_;
+  LLM_ASSIGN_OR_RETURN(scales.values,
+                       matrix(entry.name + "_scale_inv", row_blocks, scales.blocks_per_row));
+  parameters_ = before;  // they are part of how the weights are written
+  return scales;
+}
+
 Result<Linear> WeightLoader::linear(const LinearPart& part, std::int64_t cols) {
   LLM_ASSIGN_OR_RETURN(const formats::TensorEntry* entry, claim_part(part, cols));
   const DType dtype = part.keep_f32 ? DType::f32 : target_.value_or(kept_type(entry->view.dtype));
   LLM_ASSIGN_OR_RETURN(Linear linear, allocate(dtype, part.rows, cols));
+  LLM_ASSIGN_OR_RETURN(const BlockScales factors, scales(*entry));
   if (mode_ == LoadMode::read) {
-    LLM_RETURN_IF_ERROR(pack(*entry, part, dtype, linear));
+    LLM_RETURN_IF_ERROR(pack(*entry, part, factors, dtype, linear));
   }
   LLM_ASSIGN_OR_RETURN(linear.bias, bias(part));
   parameters_ += static_cast<std::uint64_t>(part.rows) * static_cast<std::uint64_t>(cols);
@@ -199,6 +215,7 @@ Result<Linear> WeightLoader::transposed(const LinearPart& part, std::int64_t col
   const DType dtype = target_.value_or(is_block_quantized(kept) ? DType::f32 : kept);
   LLM_ASSIGN_OR_RETURN(Linear linear, allocate(dtype, cols, part.rows));
   parameters_ += static_cast<std::uint64_t>(part.rows) * static_cast<std::uint64_t>(cols);
+  LLM_ASSIGN_OR_RETURN(const BlockScales factors, scales(*entry));
   if (mode_ == LoadMode::plan) return linear;
 
   const std::int64_t rows = part.rows;
@@ -210,6 +227,7 @@ Result<Linear> WeightLoader::transposed(const LinearPart& part, std::int64_t col
     quant::decode_row(entry->view.dtype,
                       entry->view.data + static_cast<std::size_t>(source) * stored_bytes,
                       row.data(), cols);
+    factors.apply(source, row.data(), cols);
     if (!all_finite(row.data(), cols)) {
       return core::corrupt_data("{}: row {}: expected finite numbers, found NaN or infinity",
                                 where(entry->name), source);
@@ -235,8 +253,8 @@ Result<Linear> WeightLoader::transposed(const LinearPart& part, std::int64_t col
   return linear;
 }
 
-Status WeightLoader::pack(const formats::TensorEntry& entry, const LinearPart& part, DType dtype,
-                          Linear& linear) const {
+Status WeightLoader::pack(const formats::TensorEntry& entry, const LinearPart& part,
+                          const BlockScales& scales, DType dtype, Linear& linear) const {
   const core::TensorView& view = entry.view;
   const kernels::PackedMatrix& matrix = linear.matrix;
   const auto cols = static_cast<std::size_t>(matrix.cols);
@@ -273,6 +291,10 @@ Status WeightLoader::pack(const formats::TensorEntry& entry, const LinearPart& p
       if (convert) {
         std::byte* target = converted[t].data() + r * target_bytes;
         quant::decode_row(view.dtype, stored, decoded[t].data(), matrix.cols);
+        scales.apply(source, decoded[t].data(), matrix.cols);
+        if (view.dtype == DType::f8_e4m3 && !all_finite(decoded[t].data(), matrix.cols)) {
+          bad_row.store(source);
+        }
         quant::encode_row(dtype, decoded[t].data(), target, matrix.cols);
         rows[t][r] = target;
       }

@@ -12,6 +12,7 @@
 #include "core/thread_pool.h"
 #include "formats/model_file.h"
 #include "kernels/kernels.h"
+#include "models/block_scales.h"
 #include "models/linear.h"
 
 namespace llm::models {
@@ -55,6 +56,9 @@ class WeightLoader {
   WeightLoader(const formats::ModelFile& file, std::optional<DType> target, const kernels::Ops& ops,
                core::ThreadPool& pool, LoadMode mode = LoadMode::read);
 
+  /// Weights of 8-bit floats have a factor per block of that size, in "<name>_scale_inv".
+  void expect_scales(ScaleBlock block) { scale_block_ = block; }
+
   /// The tensor of that name, which must exist with that shape and hold numbers.
   Result<const formats::TensorEntry*> claim(std::string_view name, const core::Shape& shape);
   /// Marks a tensor as accounted for, if it exists.
@@ -81,8 +85,10 @@ class WeightLoader {
   /// A matrix with room for its packed weights, not filled.
   Result<Linear> allocate(DType dtype, std::int64_t rows, std::int64_t cols) const;
   Result<const formats::TensorEntry*> claim_part(const LinearPart& part, std::int64_t cols);
-  Status pack(const formats::TensorEntry& entry, const LinearPart& part, DType dtype,
-              Linear& linear) const;
+  Status pack(const formats::TensorEntry& entry, const LinearPart& part, const BlockScales& scales,
+              DType dtype, Linear& linear) const;
+  /// The factors that belong to a matrix.
+  Result<BlockScales> scales(const formats::TensorEntry& entry);
   Result<std::vector<float>> bias(const LinearPart& part);
   Result<std::vector<float>> values(std::string_view name, const core::Shape& shape);
   std::string where(std::string_view tensor) const;
@@ -92,6 +98,7 @@ class WeightLoader {
   const kernels::Ops& ops_;
   core::ThreadPool& pool_;
   LoadMode mode_;
+  ScaleBlock scale_block_;
   std::vector<bool> claimed_;
   std::uint64_t parameters_ = 0;
   std::uint64_t claimed_bytes_ = 0;

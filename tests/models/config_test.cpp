@@ -142,6 +142,20 @@ TEST(Config, WhatCannotBeRunIsRefusedByName) {
       {"qwen3-moe", "num_experts", huge, "number of experts"},
       {"qwen3-moe", "moe_intermediate_size", huge, "expert feed-forward size"},
       {"qwen2-moe", "decoder_sparse_step", 0, "decoder_sparse_step"},
+      {"deepseek-v2", "n_group", 3, "expert groups"},
+      {"deepseek-v2", "topk_group", 5, "expert groups"},
+      {"deepseek-v2", "topk_method", "random", "topk_method"},
+      {"deepseek-v2", "kv_lora_rank", 0, "kv_lora_rank"},
+      {"deepseek-v2", "qk_nope_head_dim", huge, "qk_nope_head_dim"},
+      {"deepseek-v2", "v_head_dim", 0, "value head dimension"},
+      {"deepseek-v2", "n_shared_experts", huge, "n_shared_experts"},
+      {"deepseek-v3", "scoring_func", "tanh", "scoring_func"},
+      {"deepseek-v3", "num_nextn_predict_layers", -1, "num_nextn_predict_layers"},
+      {"deepseek-v3-fp8", "quantization_config", {{"quant_method", "awq"}}, "quant_method"},
+      {"deepseek-v3-fp8",
+       "quantization_config",
+       {{"quant_method", "fp8"}, {"weight_block_size", {128, 0}}},
+       "weight_block_size"},
   };
   for (const Refused& refused : cases) {
     const auto config =

@@ -57,6 +57,10 @@ TEST(Load, EachTensorIsMissedByName) {
       {"mixtral", "model.layers.1.block_sparse_moe.experts.7.w2.weight"},
       {"mixtral", "model.layers.0.block_sparse_moe.gate.weight"},
       {"qwen2-moe", "model.layers.0.mlp.shared_expert.up_proj.weight"},
+      {"deepseek-v2", "model.layers.1.self_attn.q_a_layernorm.weight"},
+      {"deepseek-v2-lite", "model.layers.0.self_attn.kv_b_proj.weight"},
+      {"deepseek-v3", "model.layers.2.mlp.shared_experts.down_proj.weight"},
+      {"deepseek-v3-fp8", "model.layers.0.self_attn.kv_b_proj.weight_scale_inv"},
   };
   for (const auto& [fixture, tensor] : needed) {
     const auto model =
@@ -72,6 +76,8 @@ TEST(Load, WrongShapesAreRefusedWithBoth) {
       {"falcon-40b", "transformer.h.0.self_attention.query_key_value.weight"},
       {"mixtral", "model.layers.0.block_sparse_moe.experts.3.w1.weight"},
       {"qwen3-moe", "model.layers.0.mlp.gate.weight"},
+      {"deepseek-v2", "model.layers.0.self_attn.q_b_proj.weight"},
+      {"deepseek-v3-fp8", "model.layers.0.self_attn.q_b_proj.weight"},
   };
   for (const auto& [fixture, tensor] : tensors) {
     const auto model = load_edited(fixture, [&](core::Json& header) {

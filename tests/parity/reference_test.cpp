@@ -94,6 +94,7 @@ const std::string kCheckpoints[] = {
     "deepseek-v2-lite",
     "deepseek-v2",
     "deepseek-v3",
+    "deepseek-v3-fp8",
 };
 
 std::string test_name(const ::testing::TestParamInfo<std::string>& test) {
