@@ -14,4 +14,8 @@ Result<std::string> read_stdin();
 /// `text`, or standard input when there is none.
 Result<std::string> text_or_stdin(const std::optional<std::string>& text);
 
+/// `text`, the content of `file`, or standard input when there is neither.
+Result<std::string> text_file_or_stdin(const std::optional<std::string>& text,
+                                       const std::optional<std::string>& file);
+
 }  // namespace llm::cli

@@ -43,6 +43,8 @@ int run_program(int argc, char** argv) {
   add_tokenize_command(app, exit_code);
   add_inspect_command(app, exit_code);
   add_bench_command(app, exit_code);
+  add_perplexity_command(app, exit_code);
+  add_verify_command(app, exit_code);
   add_synth_command(app, exit_code);
   add_info_command(app, exit_code);
   try {
