@@ -36,24 +36,32 @@ Result<FfnMoe> NetworkBuilder::load_moe(std::int64_t l) {
 Result<FfnDense> NetworkBuilder::load_expert(std::int64_t l, std::int64_t e) {
   const TensorNames& names = config_.names;
   const std::int64_t size = config_.moe.ffn_size;
-  const bool stacked = has(names.experts_gate, l);
-  const auto part = [&](std::string_view all, std::string_view one,
-                        std::int64_t rows) -> LinearPart {
-    if (!stacked) return {.name = of_expert(name(one, l), e), .rows = rows};
+  const std::int64_t hidden = config_.hidden_size;
+  // `rows` rows of expert e, from row `first` of its `stored` ones.
+  const auto stacked = [&](std::string_view all, std::int64_t rows, std::int64_t stored,
+                           std::int64_t first) -> LinearPart {
     return {.name = name(all, l),
             .rows = rows,
-            .blocks = {.offset = e * rows},
+            .stored_rows = stored,
+            .blocks = {.offset = e * stored + first},
             .stored_matrices = config_.moe.n_experts};
   };
+  const auto part = [&](std::string_view all, std::string_view one,
+                        std::int64_t rows) -> LinearPart {
+    if (has(all, l)) return stacked(all, rows, rows, 0);
+    return {.name = of_expert(name(one, l), e), .rows = rows};
+  };
+  std::vector<LinearPart> gate_up = {part(names.experts_gate, names.expert_gate, size),
+                                     part(names.experts_up, names.expert_up, size)};
+  if (has(names.experts_gate_up, l)) {
+    gate_up = {stacked(names.experts_gate_up, size, 2 * size, 0),
+               stacked(names.experts_gate_up, size, 2 * size, size)};
+  }
   FfnDense expert{
       .kind = FfnKind::gated, .activation = config_.activation, .gate_up = {}, .down = {}};
-  LLM_ASSIGN_OR_RETURN(expert.gate_up,
-                       loader_.group({part(names.experts_gate, names.expert_gate, size),
-                                      part(names.experts_up, names.expert_up, size)},
-                                     config_.hidden_size));
-  LLM_ASSIGN_OR_RETURN(
-      expert.down,
-      loader_.group({part(names.experts_down, names.expert_down, config_.hidden_size)}, size));
+  LLM_ASSIGN_OR_RETURN(expert.gate_up, loader_.group(gate_up, hidden));
+  LLM_ASSIGN_OR_RETURN(expert.down,
+                       loader_.group({part(names.experts_down, names.expert_down, hidden)}, size));
   return expert;
 }
 

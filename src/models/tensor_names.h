@@ -31,6 +31,7 @@ struct TensorNames {
   /// Of one expert, "{e}" stands for its index, or of all of them in one tensor.
   std::string_view expert_gate = {}, expert_up = {}, expert_down = {};
   std::string_view experts_gate = {}, experts_up = {}, experts_down = {};
+  std::string_view experts_gate_up = {};  ///< gate, then up, of each expert
   std::string_view shared_gate = {}, shared_up = {}, shared_down = {};  ///< of the shared expert
   std::string_view shared_router = {};                                  ///< hidden_size -> 1
   std::string_view final_norm;
@@ -73,6 +74,7 @@ inline constexpr TensorNames kLlamaGgufNames{.embedding = "token_embd.weight",
                                              .experts_gate = "blk.{}.ffn_gate_exps.weight",
                                              .experts_up = "blk.{}.ffn_up_exps.weight",
                                              .experts_down = "blk.{}.ffn_down_exps.weight",
+                                             .experts_gate_up = "blk.{}.ffn_gate_up_exps.weight",
                                              .shared_gate = "blk.{}.ffn_gate_shexp.weight",
                                              .shared_up = "blk.{}.ffn_up_shexp.weight",
                                              .shared_down = "blk.{}.ffn_down_shexp.weight",

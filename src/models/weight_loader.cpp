@@ -159,7 +159,7 @@ Result<std::vector<float>> WeightLoader::bias(const LinearPart& part) {
 Result<const formats::TensorEntry*> WeightLoader::claim_part(const LinearPart& part,
                                                              std::int64_t cols) {
   core::Shape shape = {stored_rows(part), cols};
-  if (part.stored_matrices > 0) shape = {part.stored_matrices, part.rows, cols};
+  if (part.stored_matrices > 0) shape = {part.stored_matrices, stored_rows(part), cols};
   if (part.stored_flat) shape = {cols};
   return claim(part.name, shape);
 }

@@ -42,9 +42,9 @@ struct LinearPart {
   /// put in the order of halves (i, i + d/2) here.
   std::int64_t interleaved_head_dim = 0;
   std::int64_t interleaved_first = 0;  ///< only the rows of a head from this one on are so stored
-  std::int64_t stored_rows = 0;  ///< of the whole tensor, where this is a part of it; 0: `rows`
+  std::int64_t stored_rows = 0;  ///< of the whole matrix, where this is a part of it; 0: `rows`
   RowBlocks blocks = {};
-  std::int64_t stored_matrices = 0;  ///< > 0: the tensor stacks this many matrices of `rows` rows
+  std::int64_t stored_matrices = 0;  ///< > 0: the tensor stacks so many matrices of stored_rows
   bool stored_flat = false;          ///< the tensor is a vector: one row
   bool keep_f32 = false;             ///< whatever the model's type is
 };

@@ -1,40 +1,18 @@
 #include "parity/model_under_test.h"
 
 #include <algorithm>
-#include <cstring>
+#include <numeric>
 
 #include "models/sequence_run.h"
 
 namespace llm::parity {
 namespace {
 
-template <class T>
-std::vector<T> values_of(const formats::ModelFile& file, const std::string& name) {
-  const formats::TensorEntry* entry = file.find(name);
-  EXPECT_NE(entry, nullptr) << name;
-  if (entry == nullptr) return {};
-  std::vector<T> values(entry->view.bytes / sizeof(T));
-  std::memcpy(values.data(), entry->view.data, entry->view.bytes);
-  return values;
-}
-
 std::int32_t likeliest(std::span<const float> logits) {
   return static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
 }  // namespace
-
-std::string fixture_path(const std::string& name) {
-  return std::string(LLM_SOURCE_DIR) + "/tests/fixtures/models/" + name;
-}
-
-Reference read_reference(const std::string& name) {
-  auto file = formats::ModelFile::open(fixture_path(name) + "/expected.safetensors");
-  EXPECT_TRUE(file) << file.error().message();
-  if (!file) return {};
-  return {values_of<std::int32_t>(*file, "tokens"), values_of<float>(*file, "logits"),
-          values_of<std::int32_t>(*file, "greedy")};
-}
 
 std::unique_ptr<ModelUnderTest> ModelUnderTest::load(const std::string& path,
                                                      const ModelOptions& options) {
@@ -47,28 +25,28 @@ std::unique_ptr<ModelUnderTest> ModelUnderTest::load(const std::string& path,
   under_test->file_ = std::make_unique<formats::ModelFile>(std::move(*file));
   under_test->pool_ = std::make_unique<core::ThreadPool>(options.threads);
   auto model = models::load_decoder(
-      *under_test->file_, {.dtype = options.dtype, .max_sequences = 4}, **ops, *under_test->pool_);
+      *under_test->file_, {.dtype = options.dtype, .max_sequences = 8}, **ops, *under_test->pool_);
   EXPECT_TRUE(model) << model.error().message();
   if (!model) return nullptr;
   under_test->model_ = std::move(*model);
   return under_test;
 }
 
+std::vector<std::int32_t> ModelUnderTest::all_pages() {
+  std::vector<std::int32_t> pages(static_cast<std::size_t>(decoder().cache().pages()));
+  std::iota(pages.begin(), pages.end(), 0);
+  return pages;
+}
+
 std::vector<float> ModelUnderTest::logits(const std::vector<std::int32_t>& tokens,
-                                          std::int64_t chunk, std::int32_t first_page) {
-  std::vector<std::int32_t> pages;
-  for (std::int32_t page = first_page; page < decoder().cache().pages(); ++page) {
-    pages.push_back(page);
-  }
-  models::SequenceRun run(decoder(), pages);
+                                          std::int64_t chunk, std::vector<std::int32_t> pages) {
+  models::SequenceRun run(decoder(), pages.empty() ? all_pages() : std::move(pages));
   return run.extend(tokens, chunk, true);
 }
 
 std::vector<std::int32_t> ModelUnderTest::greedy(const std::vector<std::int32_t>& prompt,
                                                  std::size_t count) {
-  std::vector<std::int32_t> pages;
-  for (std::int32_t page = 0; page < decoder().cache().pages(); ++page) pages.push_back(page);
-  models::SequenceRun run(decoder(), pages);
+  models::SequenceRun run(decoder(), all_pages());
   std::vector<std::int32_t> generated = {likeliest(run.extend(prompt, 0, false))};
   while (generated.size() < count) {
     const std::int32_t last = generated.back();
