@@ -76,6 +76,11 @@ bool GgufMetadata::erase(std::string_view key) {
   return true;
 }
 
+bool GgufMetadata::is_array(std::string_view key) const {
+  const auto found = values_.find(key);
+  return found != values_.end() && std::holds_alternative<GgufArray>(found->second);
+}
+
 std::optional<GgufType> GgufMetadata::stored_type(std::string_view key) const {
   const auto found = values_.find(key);
   if (found == values_.end()) return std::nullopt;
@@ -135,6 +140,10 @@ Result<const std::vector<std::int64_t>*> GgufMetadata::get_ints(std::string_view
 
 Result<const std::vector<double>*> GgufMetadata::get_floats(std::string_view key) const {
   return get_array<double>(key, "an array of floats");
+}
+
+Result<const std::vector<bool>*> GgufMetadata::get_bools(std::string_view key) const {
+  return get_array<bool>(key, "an array of bools");
 }
 
 Result<const std::vector<std::string>*> GgufMetadata::get_strings(std::string_view key) const {

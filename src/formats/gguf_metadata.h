@@ -26,6 +26,7 @@ class GgufMetadata {
  public:
   const std::map<std::string, GgufValue, std::less<>>& values() const { return values_; }
   bool contains(std::string_view key) const { return values_.find(key) != values_.end(); }
+  bool is_array(std::string_view key) const;
 
   /// False when the key exists already. The value will be written with the narrowest type that
   /// other readers expect: u32, or i32 below zero, or 64 bits; f32; integer arrays as i32.
@@ -50,6 +51,7 @@ class GgufMetadata {
   /// Null when absent. An empty array fits every element kind.
   Result<const std::vector<std::int64_t>*> get_ints(std::string_view key) const;
   Result<const std::vector<double>*> get_floats(std::string_view key) const;
+  Result<const std::vector<bool>*> get_bools(std::string_view key) const;
   Result<const std::vector<std::string>*> get_strings(std::string_view key) const;
 
  private:

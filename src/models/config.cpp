@@ -57,12 +57,13 @@ Status validate_rope(const RopeConfig& rope, const ModelConfig& config, std::str
         where, rope.low_freq_factor, rope.high_freq_factor);
   }
   if (rope.scaling == RopeScaling::yarn &&
-      (!positive_finite(rope.beta_fast) || !positive_finite(rope.beta_slow) || rope.theta == 1.0 ||
-       (rope.attention_factor && !positive_finite(*rope.attention_factor)))) {
-    return core::corrupt_data(
-        "{}: rope scaling yarn: beta_fast, beta_slow and attention_factor "
-        "must be positive numbers",
-        where);
+      (!positive_finite(rope.beta_fast) || !positive_finite(rope.beta_slow) || rope.theta == 1.0)) {
+    return core::corrupt_data("{}: rope scaling yarn: beta_fast and beta_slow must be positive",
+                              where);
+  }
+  if (rope.attention_factor && !positive_finite(*rope.attention_factor)) {
+    return core::corrupt_data("{}: rope attention factor: expected a positive number, found {}",
+                              where, *rope.attention_factor);
   }
   for (const std::vector<float>* divisors : {&rope.divisors, &rope.long_divisors}) {
     if (divisors->empty()) continue;

@@ -1,92 +1,32 @@
 // GGUF metadata -> ModelConfig. Keys: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 #include <algorithm>
-#include <cmath>
 #include <string>
 
 #include "core/error.h"
 #include "models/config.h"
 #include "models/gguf_keys.h"
+#include "models/rope_gguf.h"
 
 namespace llm::models {
 namespace {
 
-Status read_longrope(const GgufKeys& keys, ModelConfig& config) {
-  RopeConfig& rope = config.rope();
-  const std::int64_t pairs = rope.rotary_dim / 2;
-  LLM_ASSIGN_OR_RETURN(auto short_divisors,
-                       keys.vector_or_empty("rope_factors_short.weight", pairs));
-  LLM_ASSIGN_OR_RETURN(auto long_divisors, keys.vector_or_empty("rope_factors_long.weight", pairs));
-  if (short_divisors.empty() != long_divisors.empty()) {
-    return core::corrupt_data(
-        "{}: tensors rope_factors_short.weight and rope_factors_long.weight: expected both, found "
-        "one",
-        keys.where());
-  }
-  if (short_divisors.empty()) return {};
-  rope.divisors = std::move(short_divisors);
-  rope.long_divisors = std::move(long_divisors);
-  rope.scaling = RopeScaling::longrope;
-  LLM_ASSIGN_OR_RETURN(rope.attention_factor, keys.optional_float("rope.scaling.attn_factor"));
-  rope.factor = static_cast<double>(config.max_positions) /
-                static_cast<double>(std::max<std::int64_t>(rope.original_positions, 1));
-  return {};
-}
-
-Status read_rope(const GgufKeys& keys, ModelConfig& config) {
-  RopeConfig& rope = config.rope();
-  LLM_ASSIGN_OR_RETURN(rope.theta, keys.float_or("rope.freq_base", 10000.0));
-  LLM_ASSIGN_OR_RETURN(const std::int64_t rotary,
-                       keys.int_or("rope.dimension_count", config.head_dim));
-  if (rotary < 0 || rotary > config.head_dim) {
-    return core::corrupt_data("{}: {}: expected at most the head dimension {}, found {}",
-                              keys.where(), keys.full("rope.dimension_count"), config.head_dim,
-                              rotary);
-  }
-  rope.rotary_dim = static_cast<int>(rotary);
-
-  LLM_ASSIGN_OR_RETURN(const std::string type, keys.string_or("rope.scaling.type", "linear"));
-  LLM_ASSIGN_OR_RETURN(const double legacy_factor, keys.float_or("rope.scale_linear", 1.0));
-  LLM_ASSIGN_OR_RETURN(rope.factor, keys.float_or("rope.scaling.factor", legacy_factor));
-  if (rope.factor == 0.0) rope.factor = 1.0;  // how some writers say "none"
-  LLM_ASSIGN_OR_RETURN(rope.original_positions,
-                       keys.int_or("rope.scaling.original_context_length", config.max_positions));
-  if (type == "none" || type == "longrope" || (type == "linear" && rope.factor == 1.0)) {
-    rope.scaling = RopeScaling::none;
-    rope.factor = 1.0;
-  } else if (type == "linear") {
-    rope.scaling = RopeScaling::linear;
-  } else if (type == "yarn") {
-    rope.scaling = RopeScaling::yarn;
-    LLM_ASSIGN_OR_RETURN(rope.beta_fast, keys.float_or("rope.scaling.yarn_beta_fast", 32.0));
-    LLM_ASSIGN_OR_RETURN(rope.beta_slow, keys.float_or("rope.scaling.yarn_beta_slow", 1.0));
-    // GGUF's factor comes on top of YaRN's own 0.1 ln(s) + 1.
-    LLM_ASSIGN_OR_RETURN(const auto extra, keys.optional_float("rope.scaling.attn_factor"));
-    if (extra) rope.attention_factor = *extra * (0.1 * std::log(std::max(rope.factor, 1.0)) + 1.0);
-  } else {
-    return core::unsupported("{}: {}: rope scaling type \"{}\" is not supported for {}",
-                             keys.where(), keys.full("rope.scaling.type"), type,
-                             config.spec->family);
-  }
-
-  LLM_ASSIGN_OR_RETURN(rope.divisors,
-                       keys.vector_or_empty("rope_freqs.weight", rope.rotary_dim / 2));
-  return read_longrope(keys, config);
-}
-
 Status read_experts(const GgufKeys& keys, ModelConfig& config) {
+  constexpr std::int64_t kNotStated = 0;
   constexpr std::int64_t kSoftmax = 1;
   constexpr std::int64_t kSigmoid = 2;
   MoeConfig& moe = config.moe;
   LLM_ASSIGN_OR_RETURN(moe.n_experts, keys.int_or("expert_count", 0));
   if (moe.n_experts == 0) return {};
-  LLM_ASSIGN_OR_RETURN(moe.n_used, keys.require_int("expert_used_count"));
-  LLM_ASSIGN_OR_RETURN(moe.ffn_size, keys.int_or("expert_feed_forward_length", config.ffn_size));
+  LLM_ASSIGN_OR_RETURN(moe.n_used, keys.require_layer_int("expert_used_count", config.n_layers));
+  LLM_ASSIGN_OR_RETURN(moe.ffn_size, keys.layer_int_or("expert_feed_forward_length",
+                                                       config.n_layers, config.ffn_size));
   LLM_ASSIGN_OR_RETURN(const std::int64_t shared, keys.int_or("expert_shared_count", 0));
   LLM_ASSIGN_OR_RETURN(moe.shared_ffn_size, keys.int_or("expert_shared_feed_forward_length", 0));
   if (moe.shared_ffn_size == 0 && shared > 0 && shared <= 1024 && moe.ffn_size <= 1 << 22) {
     moe.shared_ffn_size = shared * moe.ffn_size;
   }
-  LLM_ASSIGN_OR_RETURN(const std::int64_t score, keys.int_or("expert_gating_func", kSoftmax));
+  LLM_ASSIGN_OR_RETURN(std::int64_t score, keys.int_or("expert_gating_func", kNotStated));
+  if (score == kNotStated) score = kSoftmax;
   if (score != kSoftmax && score != kSigmoid) {
     return core::unsupported("{}: {}: gating function {} is not supported", keys.where(),
                              keys.full("expert_gating_func"), score);
@@ -95,7 +35,10 @@ Status read_experts(const GgufKeys& keys, ModelConfig& config) {
   LLM_ASSIGN_OR_RETURN(moe.routing.normalize,
                        keys.bool_or("expert_weights_norm", config.spec->gguf_normalizes_experts));
   LLM_ASSIGN_OR_RETURN(moe.routing.groups, keys.int_or("expert_group_count", 1));
-  LLM_ASSIGN_OR_RETURN(moe.routing.groups_used, keys.int_or("expert_group_used_count", 1));
+  moe.routing.groups = std::max<std::int64_t>(moe.routing.groups, 1);  // 0: none
+  if (moe.routing.groups > 1) {
+    LLM_ASSIGN_OR_RETURN(moe.routing.groups_used, keys.require_int("expert_group_used_count"));
+  }
   LLM_ASSIGN_OR_RETURN(const double scale, keys.float_or("expert_weights_scale", 1.0));
   moe.routing.scale = scale == 0.0 ? 1.0F : static_cast<float>(scale);  // 0: how writers say "none"
   for (std::int64_t l = 0; l < config.n_layers; ++l) {
@@ -124,10 +67,13 @@ Result<ModelConfig> config_from_gguf(const formats::ModelFile& file) {
   config.form = config.spec->form;
   config.activation = config.spec->activation;
   LLM_ASSIGN_OR_RETURN(config.hidden_size, keys.require_int("embedding_length"));
-  LLM_ASSIGN_OR_RETURN(config.ffn_size, keys.require_int("feed_forward_length"));
   LLM_ASSIGN_OR_RETURN(config.n_layers, keys.require_int("block_count"));
-  LLM_ASSIGN_OR_RETURN(config.n_heads, keys.require_int("attention.head_count"));
-  LLM_ASSIGN_OR_RETURN(config.n_kv_heads, keys.int_or("attention.head_count_kv", config.n_heads));
+  LLM_ASSIGN_OR_RETURN(config.ffn_size,
+                       keys.require_layer_int("feed_forward_length", config.n_layers));
+  LLM_ASSIGN_OR_RETURN(config.n_heads,
+                       keys.require_layer_int("attention.head_count", config.n_layers));
+  LLM_ASSIGN_OR_RETURN(config.n_kv_heads, keys.layer_int_or("attention.head_count_kv",
+                                                            config.n_layers, config.n_heads));
   LLM_ASSIGN_OR_RETURN(config.max_positions, keys.require_int("context_length"));
   const std::string_view eps_key = config.spec->norm == NormKind::rms
                                        ? "attention.layer_norm_rms_epsilon"
@@ -143,6 +89,7 @@ Result<ModelConfig> config_from_gguf(const formats::ModelFile& file) {
     return core::unsupported("{}: {}: expected the key length {}, found {}", where,
                              keys.full("attention.value_length"), config.head_dim, value_length);
   }
+  LLM_ASSIGN_OR_RETURN(config.attention_scale, keys.float_or("attention.scale", 0.0));
   LLM_ASSIGN_OR_RETURN(const std::int64_t window, keys.int_or("attention.sliding_window", 0));
   LLM_RETURN_IF_ERROR(set_layers(config, window, where));
 
@@ -166,7 +113,7 @@ Result<ModelConfig> config_from_gguf(const formats::ModelFile& file) {
   }
   LLM_RETURN_IF_ERROR(read_experts(keys, config));
   config.head_norms = keys.has_tensor(config.names.q_norm);
-  LLM_RETURN_IF_ERROR(read_rope(keys, config));
+  LLM_RETURN_IF_ERROR(read_gguf_rope(keys, config));
   if (config.spec->finish_gguf != nullptr) {
     LLM_RETURN_IF_ERROR(config.spec->finish_gguf(keys, config));
   }

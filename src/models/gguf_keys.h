@@ -18,6 +18,12 @@ class GgufKeys {
 
   Result<std::int64_t> require_int(std::string_view key) const;
   Result<std::int64_t> int_or(std::string_view key, std::int64_t fallback) const;
+  /// A number that may be stated for each layer by itself, as long as all are equal: the same.
+  Result<std::int64_t> require_layer_int(std::string_view key, std::int64_t n_layers) const;
+  Result<std::int64_t> layer_int_or(std::string_view key, std::int64_t n_layers,
+                                    std::int64_t fallback) const;
+  /// One for each layer; empty when the key is absent or not an array.
+  Result<std::vector<bool>> layer_bools(std::string_view key, std::int64_t n_layers) const;
   Result<double> float_or(std::string_view key, double fallback) const;
   Result<std::optional<double>> optional_float(std::string_view key) const;
   Result<bool> bool_or(std::string_view key, bool fallback) const;
@@ -33,6 +39,9 @@ class GgufKeys {
 
  private:
   Result<std::optional<std::int64_t>> optional_int(std::string_view key) const;
+  Result<std::optional<std::int64_t>> optional_layer_int(std::string_view key,
+                                                         std::int64_t n_layers) const;
+  Status missing(std::string_view key) const;
   Status located(const Status& status) const { return status.with_prefix(where()); }
 
   const formats::ModelFile& file_;

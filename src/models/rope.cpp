@@ -82,6 +82,11 @@ std::string_view to_string(RopeScaling scaling) {
   return "none";
 }
 
+std::int64_t extended_positions(std::int64_t original, double factor) {
+  const double length = static_cast<double>(original) * factor;
+  return length >= 1 && length < 0x1p31 ? static_cast<std::int64_t>(length) : original;
+}
+
 Rope::Rope(RopeConfig config) : config_(std::move(config)) {
   const int dim = config_.rotary_dim;
   inverse_.resize(static_cast<std::size_t>(pairs()));

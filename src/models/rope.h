@@ -36,6 +36,9 @@ struct RopeConfig {
   std::vector<float> long_divisors;  // longrope
 };
 
+/// Length after extension, for scalings whose files may state the original one alone.
+std::int64_t extended_positions(std::int64_t original, double factor);
+
 class Rope {
  public:
   explicit Rope(RopeConfig config);

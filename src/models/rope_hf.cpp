@@ -34,12 +34,6 @@ Status read_yarn(const HfConfig& scaling, const HfConfig& keys, ModelConfig& con
   return {};
 }
 
-// Length after extension, for scalings that do not fold it into max_position_embeddings.
-std::int64_t extended(std::int64_t original, double factor) {
-  const double length = static_cast<double>(original) * factor;
-  return length >= 1 && length < 0x1p31 ? static_cast<std::int64_t>(length) : original;
-}
-
 // A divisor per pair, one set for lengths up to the original and one for those beyond.
 Status read_longrope(const HfConfig& scaling, const HfConfig& keys, ModelConfig& config) {
   constexpr std::int64_t kClassDefault = 4096;
@@ -73,7 +67,7 @@ Status read_rope_scaling(const HfConfig& scaling, const HfConfig& keys, ModelCon
   if (type == "yarn") {
     LLM_RETURN_IF_ERROR(read_yarn(scaling, keys, config));
     config.max_positions =
-        std::max(config.max_positions, extended(rope.original_positions, rope.factor));
+        std::max(config.max_positions, extended_positions(rope.original_positions, rope.factor));
     return {};
   }
   LLM_ASSIGN_OR_RETURN(rope.factor, scaling.require_float("factor"));
@@ -83,7 +77,7 @@ Status read_rope_scaling(const HfConfig& scaling, const HfConfig& keys, ModelCon
     rope.scaling = RopeScaling::dynamic_ntk;
     rope.original_positions = config.max_positions;
     config.max_positions =
-        std::max(config.max_positions, extended(config.max_positions, rope.factor));
+        std::max(config.max_positions, extended_positions(config.max_positions, rope.factor));
   } else if (type == "llama3") {
     rope.scaling = RopeScaling::llama3;
     LLM_ASSIGN_OR_RETURN(rope.low_freq_factor, scaling.require_float("low_freq_factor"));

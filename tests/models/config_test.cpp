@@ -4,30 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <fstream>
 
-#include "core/json.h"
-#include "support/temp_dir.h"
+#include "models/edited_fixture.h"
 
 namespace llm::models {
 namespace {
-
-namespace fs = std::filesystem;
-
-/// The configuration of a checkpoint of tests/fixtures/models after `edit` changed its config.json.
-template <class Edit>
-Result<ModelConfig> read_edited(const std::string& fixture, Edit edit) {
-  const TempDir directory;
-  const fs::path from = fs::path(LLM_SOURCE_DIR) / "tests/fixtures/models" / fixture;
-  fs::copy(from / "model.safetensors", directory.path() / "model.safetensors");
-  std::ifstream file(from / "config.json");
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  core::Json json = core::parse_json(text, "config.json").value();
-  edit(json);
-  directory.write("config.json", json.dump());
-  LLM_ASSIGN_OR_RETURN(const formats::ModelFile model, formats::ModelFile::open(directory.path()));
-  return read_config(model);
-}
 
 Result<ModelConfig> read_fixture(const std::string& fixture) {
   return read_edited(fixture, [](core::Json&) {});

@@ -192,6 +192,12 @@ Status finish_gguf(const GgufKeys& keys, ModelConfig& config) {
   set_scale(mscale, config);
 
   ExpertRouting& routing = config.moe.routing;
+  // The bias of the choice came with V3, and the sigmoid with it.
+  LLM_ASSIGN_OR_RETURN(const std::int64_t gating, keys.int_or("expert_gating_func", 0));
+  const std::int64_t last = config.n_layers - 1;
+  if (gating == 0 && keys.has_tensor(config.names.router_bias, last)) {
+    routing.score = ExpertScore::sigmoid;
+  }
   const bool v3 = routing.score == ExpertScore::sigmoid;
   routing.group_score = v3 ? GroupScore::best_two : GroupScore::best;
   // V3 files older than the keys for groups do not tell of them.

@@ -78,34 +78,45 @@ Status finish_gemma3(const formats::HfConfig& keys, ModelConfig& config) {
   return {};
 }
 
-// GGUF does not hold query_pre_attn_scalar: it is the head's width but in the 27B models, which are
-// known by their number of layers.
-void set_gguf_scale(std::int64_t layers_of_27b, ModelConfig& config) {
+// Files of these do not state the scale. query_pre_attn_scalar is the head's width but in the 27B
+// models, known by heads narrower than those of all others (and not by their number of layers,
+// which pruning and merging change).
+void set_gguf_scale(ModelConfig& config) {
+  constexpr std::int64_t kHeadDimOf27B = 128;
+  if (config.attention_scale > 0) return;
   const std::int64_t scalar =
-      config.n_layers == layers_of_27b ? config.hidden_size / config.n_heads : config.head_dim;
+      config.head_dim == kHeadDimOf27B ? config.hidden_size / config.n_heads : config.head_dim;
   config.attention_scale = 1.0 / std::sqrt(static_cast<double>(scalar));
 }
 
-Status finish_gguf_gemma2(const GgufKeys& keys, ModelConfig& config) {
-  set_gguf_scale(46, config);
-  LLM_ASSIGN_OR_RETURN(config.attention_softcap, keys.float_or("attn_logit_softcapping", 50.0));
-  LLM_ASSIGN_OR_RETURN(config.final_softcap, keys.float_or("final_logit_softcapping", 30.0));
-  LLM_ASSIGN_OR_RETURN(const std::int64_t window, keys.int_or("attention.sliding_window", 4096));
+// Which layers slide: each by itself, or all but every `pattern`-th (0: all).
+Status read_gguf_windows(const GgufKeys& keys, std::int64_t window, std::int64_t pattern,
+                         ModelConfig& config) {
+  constexpr std::string_view kPattern = "attention.sliding_window_pattern";
+  LLM_ASSIGN_OR_RETURN(const std::vector<bool> slides, keys.layer_bools(kPattern, config.n_layers));
+  if (slides.empty()) {
+    LLM_ASSIGN_OR_RETURN(pattern, keys.int_or(kPattern, pattern));
+  }
   for (std::size_t l = 0; l < config.layers.size(); ++l) {
-    config.layers[l].window = gemma2_slides(static_cast<std::int64_t>(l)) ? window : 0;
+    const auto layer = static_cast<std::int64_t>(l);
+    const bool sliding = slides.empty() ? pattern < 1 || (layer + 1) % pattern != 0 : slides[l];
+    config.layers[l].window = sliding ? window : 0;
   }
   return {};
 }
 
+Status finish_gguf_gemma2(const GgufKeys& keys, ModelConfig& config) {
+  set_gguf_scale(config);
+  LLM_ASSIGN_OR_RETURN(config.attention_softcap, keys.float_or("attn_logit_softcapping", 50.0));
+  LLM_ASSIGN_OR_RETURN(config.final_softcap, keys.float_or("final_logit_softcapping", 30.0));
+  LLM_ASSIGN_OR_RETURN(const std::int64_t window, keys.int_or("attention.sliding_window", 4096));
+  return read_gguf_windows(keys, window, 2, config);
+}
+
 Status finish_gguf_gemma3(const GgufKeys& keys, ModelConfig& config) {
-  set_gguf_scale(62, config);
+  set_gguf_scale(config);
   LLM_ASSIGN_OR_RETURN(config.final_softcap, keys.float_or("final_logit_softcapping", 0.0));
-  LLM_ASSIGN_OR_RETURN(const std::int64_t pattern,
-                       keys.int_or("attention.sliding_window_pattern", 6));
-  for (std::size_t l = 0; l < config.layers.size(); ++l) {
-    const auto layer = static_cast<std::int64_t>(l);
-    if (pattern > 0 && (layer + 1) % pattern == 0) config.layers[l].window = 0;
-  }
+  LLM_RETURN_IF_ERROR(read_gguf_windows(keys, config.layers[0].window, 6, config));
   LLM_ASSIGN_OR_RETURN(const double theta, keys.float_or("rope.freq_base_swa", kGemma3LocalTheta));
   add_local_rope(theta, config);
   return {};
