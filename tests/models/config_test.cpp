@@ -96,6 +96,23 @@ TEST(Config, QwenMoeLayersAreTheOnesStated) {
   EXPECT_FALSE(listed->layers[1].moe);
 }
 
+TEST(Config, DeepSeekV2ScalesWeightsOrNormalisesThem) {
+  const auto scaled = read_fixture("deepseek-v2");
+  ASSERT_TRUE(scaled) << scaled.error().message();
+  EXPECT_FALSE(scaled->moe.routing.normalize);
+  EXPECT_EQ(scaled->moe.routing.scale, 16.0F);
+  const auto normalised =
+      read_edited("deepseek-v2", [](core::Json& json) { json["norm_topk_prob"] = true; });
+  ASSERT_TRUE(normalised) << normalised.error().message();
+  EXPECT_TRUE(normalised->moe.routing.normalize);
+  EXPECT_EQ(normalised->moe.routing.scale, 1.0F);
+  // V3 does both.
+  const auto v3 = read_fixture("deepseek-v3");
+  ASSERT_TRUE(v3) << v3.error().message();
+  EXPECT_TRUE(v3->moe.routing.normalize);
+  EXPECT_EQ(v3->moe.routing.scale, 2.5F);
+}
+
 struct Refused {
   const char* fixture;
   const char* key;

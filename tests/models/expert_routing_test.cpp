@@ -67,6 +67,17 @@ TEST(ChooseExperts, OnlyTheBestGroupsAreChosenFrom) {
   EXPECT_EQ(choose(pair, kGrouped, 3).ids, (std::vector<std::int32_t>{1, 3, 2}));
 }
 
+TEST(ChooseExperts, ARefusedGroupStaysOutAlsoWhereBiasesAreNegative) {
+  // Scores 0.5 each; with the bias all of the group that is kept are below zero.
+  const ExpertRouting routing{.score = ExpertScore::sigmoid,
+                              .groups = 2,
+                              .groups_used = 1,
+                              .group_score = GroupScore::best_two};
+  const Choice choice = choose(routing, {0, 0, 0, 0}, 2, {-2.0F, -3.0F, -0.75F, -1.0F});
+  EXPECT_EQ(choice.ids, (std::vector<std::int32_t>{2, 3}));
+  EXPECT_NEAR(choice.weights[0], 0.5, 1e-6);
+}
+
 TEST(ChooseExperts, OfEqualGroupsTheFirstStays) {
   const ExpertRouting routing{.groups = 2, .groups_used = 1};
   EXPECT_EQ(choose(routing, {1.0F, 2.0F, 2.0F, 1.0F}, 2).ids, (std::vector<std::int32_t>{1, 0}));
