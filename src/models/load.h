@@ -19,7 +19,7 @@
 namespace llm::models {
 
 struct DecoderOptions {
-  /// "", "auto", "f32", "f16", "bf16"; see resolve_dtypes().
+  /// "", "auto", "f32", "f16", "bf16"; see resolve_types().
   std::string dtype;
   std::int64_t context = 0;         ///< positions per sequence; 0: the model's
   int max_sequences = 0;            ///< 0: chosen

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "models/config.h"
-#include "models/decoder.h"
 #include "models/load.h"
+#include "models/network.h"
 #include "models/weight_loader.h"
 
 namespace llm::models {
