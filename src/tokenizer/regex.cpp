@@ -16,8 +16,8 @@ namespace llm::tokenizer {
 namespace {
 
 constexpr std::size_t kMaxPatternBytes = 64 * 1024;
-// Steps of one search that lead nowhere. A pre-tokenizer takes a handful per character; what needs
-// more than this is an expression with catastrophic backtracking.
+// Steps of one search by PCRE2. A pre-tokenizer takes a handful per character; what needs more than
+// this is an expression with catastrophic backtracking.
 constexpr std::uint32_t kMatchLimit = 50'000'000;
 constexpr std::uint32_t kHeapLimitKib = 64 * 1024;
 
@@ -70,7 +70,7 @@ struct MatchBuffer::State {
 struct Regex::Program {
   std::string literal;  // not empty: matches exactly this
   std::optional<RegexDfa> dfa;
-  pcre2_code* code = nullptr;
+  pcre2_code* code = nullptr;  // of PCRE2
   bool jit = false;  // where the system forbids generated code, PCRE2's interpreter does the work
 
   Program() = default;
@@ -96,9 +96,13 @@ Result<Regex> Regex::compile(std::string_view pattern) {
   // PCRE2 also finds the errors in an expression.
   LLM_ASSIGN_OR_RETURN(pcre2_code* const code, compile_pcre2(translated));
   auto program = std::make_unique<Program>();
-  program->code = code;
   program->dfa = RegexDfa::compile(translated);
-  if (!program->dfa) program->jit = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
+  if (program->dfa) {
+    pcre2_code_free(code);
+  } else {
+    program->code = code;
+    program->jit = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
+  }
   return Regex(std::move(program));
 }
 
@@ -109,9 +113,11 @@ Result<Regex> Regex::compile_literal(std::string_view text) {
   return Regex(std::move(program));
 }
 
-MatchIterator::MatchIterator(const Regex& regex, std::string_view text, MatchBuffer& buffer)
-    : regex_(regex), text_(text), buffer_(buffer) {
-  if (regex.program_->dfa || !regex.program_->literal.empty() || is_ascii(text)) return;
+void MatchIterator::restart(std::string_view text) {
+  text_ = text;
+  from_ = 0;
+  matched_before_ = false;
+  if (regex_.program_->code == nullptr || is_ascii(text)) return;
   older_text_ = with_older_equivalents(text);
   if (older_text_) text_ = *older_text_;
 }
@@ -128,20 +134,21 @@ Result<bool> MatchIterator::next() {
 
 Result<bool> MatchIterator::next_of_dfa() {
   const RegexDfa& dfa = *regex_.program_->dfa;
-  while (from_ <= text_.size()) {
-    std::size_t read = 0;
-    const std::size_t end = dfa.match_at(text_, from_, read);
-    if (end != RegexDfa::kNone && !(end == from_ && matched_before_ && end_ == end)) {
-      begin_ = from_;
-      end_ = from_ = end;
-      matched_before_ = true;
-      return true;
+  RegexDfa::Match match{};
+  while (from_ <= text_.size() && dfa.find(text_, from_, match, wasted_)) {
+    from_ = match.end;
+    if (match.begin == match.end && matched_before_ && end_ == match.end) {
+      from_ += from_ < text_.size() ? utf8_length(text_[from_]) : 1;
+      continue;
     }
-    wasted_ += read;
-    if (wasted_ > kMatchLimit + 2 * text_.size()) {
-      return core::resource_exhausted("a regular expression takes too many steps on this text");
-    }
-    from_ += from_ < text_.size() ? utf8_length(text_[from_]) : 1;
+    begin_ = match.begin;
+    end_ = match.end;
+    matched_before_ = true;
+    return true;
+  }
+  from_ = text_.size() + 1;
+  if (wasted_ > RegexDfa::waste_limit(text_)) {
+    return core::resource_exhausted("a regular expression takes too many steps on this text");
   }
   return false;
 }

@@ -48,7 +48,12 @@ class Regex {
 /// does not count. The text must be valid UTF-8 and outlive the iterator.
 class MatchIterator {
  public:
-  MatchIterator(const Regex& regex, std::string_view text, MatchBuffer& buffer);
+  MatchIterator(const Regex& regex, std::string_view text, MatchBuffer& buffer)
+      : regex_(regex), buffer_(buffer) {
+    restart(text);
+  }
+  /// The same search in another text.
+  void restart(std::string_view text);
 
   /// Moves to the next match; false when there is none. An expression that takes too many steps on
   /// this text is an error.

@@ -34,11 +34,13 @@ struct RegexDfa::Builder {
     for (std::size_t before = 0; before < befores; ++before) {
       dfa.starts_.push_back(add({{0}, before}));
     }
+    const std::size_t n_starts = states.size();
     for (std::size_t done = 1; done < states.size(); ++done) {
       if (states.size() > kMaxStates) return false;
       for (std::size_t c = 0; c < width; ++c) {
         const Entry entry = step(*states[done], c);
         dfa.table_[done * width + c] = entry;
+        if (done < n_starts && entry != 0) dfa.begins_[c] = true;
       }
     }
     return true;
@@ -147,6 +149,24 @@ std::size_t RegexDfa::match_at(std::string_view text, std::size_t begin, std::si
     if ((entry & 1) != 0) end = at;
     state = entry >> 1;
     if (state == 0) return end;
+  }
+}
+
+bool RegexDfa::find(std::string_view text, std::size_t from, Match& match,
+                    std::size_t& wasted) const {
+  std::size_t length = 0;
+  for (std::size_t at = from;; at += length) {
+    while (at < text.size() && !begins_[class_at(text, at, length)]) at += length;
+    if (at == text.size() && !begins_[end_class_]) return false;
+    std::size_t read = 0;
+    const std::size_t end = match_at(text, at, read);
+    if (end != kNone) {
+      match = {at, end};
+      return true;
+    }
+    wasted += read;
+    if (at == text.size() || wasted > waste_limit(text)) return false;
+    length = utf8_length(text[at]);
   }
 }
 

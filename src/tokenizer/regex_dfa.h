@@ -19,14 +19,20 @@ namespace llm::tokenizer {
 
 class RegexDfa {
  public:
-  static constexpr std::size_t kNone = ~std::size_t{0};
-
   /// `pattern`: in PCRE2's syntax. Nothing when it needs a stronger engine, or too many states.
   static std::optional<RegexDfa> compile(std::string_view pattern);
 
-  /// The end of the match that begins at `begin`, or kNone. `read`: how many characters it took to
-  /// find out. `text` must be valid UTF-8.
-  std::size_t match_at(std::string_view text, std::size_t begin, std::size_t& read) const;
+  struct Match {
+    std::size_t begin, end;
+  };
+  /// A pre-split reads a few characters in vain here and there; an expression that reads far ahead
+  /// again and again takes quadratic time.
+  static std::size_t waste_limit(std::string_view text) { return 50'000'000 + 4 * text.size(); }
+
+  /// The first match at or after `from`; false when there is none. `wasted` grows by the number of
+  /// characters that were read where no match began; when it gets beyond waste_limit(), the search
+  /// is given up, as if there were no match. `text` must be valid UTF-8.
+  bool find(std::string_view text, std::size_t from, Match& match, std::size_t& wasted) const;
 
  private:
   // Of a state and a class of characters: where to go on, as an index into table_, doubled; and
@@ -35,6 +41,10 @@ class RegexDfa {
 
   struct Builder;
   explicit RegexDfa(CharacterClasses classes) : classes_(std::move(classes)) {}
+
+  // Reads from `begin` on; the end of the match that begins there, or kNone.
+  static constexpr std::size_t kNone = ~std::size_t{0};
+  std::size_t match_at(std::string_view text, std::size_t begin, std::size_t& read) const;
 
   std::size_t class_at(std::string_view text, std::size_t at, std::size_t& length) const {
     const auto byte = static_cast<unsigned char>(text[at]);
@@ -52,6 +62,7 @@ class RegexDfa {
   std::size_t end_class_ = 0;  // stands for the end of the text
   bool looks_behind_ = false;
   std::vector<std::uint32_t> starts_;  // by class of the character before; else just one
+  std::array<bool, 256> begins_{};     // by class, and for the end: whether a match may begin here
 };
 
 }  // namespace llm::tokenizer
