@@ -1,6 +1,6 @@
 #include "tokenizer/bpe_model.h"
 
-#include <bit>
+#include <algorithm>
 
 #include "core/error.h"
 #include "core/quote.h"
@@ -11,11 +11,8 @@
 namespace llm::tokenizer {
 namespace {
 
-std::uint64_t pair_key(std::int32_t left, std::int32_t right) {
-  return std::uint64_t{static_cast<std::uint32_t>(left)} << 32 | static_cast<std::uint32_t>(right);
-}
-
-std::uint64_t pair_hash(std::uint64_t pair) { return mix_bits(pair, 0x9E3779B97F4A7C15u); }
+// Whether a text is one character.
+bool is_char(std::string_view text) { return !text.empty() && utf8_length(text[0]) == text.size(); }
 
 }  // namespace
 
@@ -30,8 +27,7 @@ Result<std::unique_ptr<BpeModel>> BpeModel::build(const TokenTable& vocabulary,
 }
 
 Status BpeModel::add_merges(const std::vector<MergeTexts>& merges, std::string_view what) {
-  slots_.resize(std::bit_ceil(merges.size() * 2 + 1));
-  const std::size_t mask = slots_.size() - 1;
+  merges_ = MergeTable(merges.size());
   std::string merged;
   for (std::size_t rank = 0; rank < merges.size(); ++rank) {
     const auto& [left, right] = merges[rank];
@@ -46,32 +42,39 @@ Status BpeModel::add_merges(const std::vector<MergeTexts>& merges, std::string_v
       return core::corrupt_data("{}: merges[{}] ({} and {}): {} is not in the vocabulary", what,
                                 rank, core::quote(left), core::quote(right), core::quote(missing));
     }
-    const std::uint64_t pair = pair_key(left_id, right_id);
-    std::size_t place = pair_hash(pair) & mask;
-    while (slots_[place].merge.id >= 0 && slots_[place].pair != pair) place = (place + 1) & mask;
-    slots_[place] = {pair, {static_cast<std::uint32_t>(rank), id}};
+    merges_.set(left_id, right_id, {static_cast<std::uint32_t>(rank), id});
   }
   return Status();
 }
 
 Status BpeModel::set_symbols(std::string_view what) {
-  bool every_byte = options_.byte_words;
+  has_every_byte_ = options_.byte_words;
   for (unsigned byte = 0; byte < 256; ++byte) {
     byte_symbols_[byte] = vocabulary_.find(to_utf8(byte_to_char(static_cast<std::uint8_t>(byte))));
     fallback_[byte] = vocabulary_.find(fmt::format("<0x{:02X}>", byte));
-    every_byte = every_byte && byte_symbols_[byte] >= 0;
-    if (byte < 128) ascii_symbols_[byte] = vocabulary_.find(to_utf8(byte));
+    has_every_byte_ = has_every_byte_ && byte_symbols_[byte] >= 0;
   }
-  space_symbol_ = vocabulary_.find(kSpaceMark);
+  for (std::int32_t id = 0; id < vocabulary_.size(); ++id) {
+    const std::string_view text = vocabulary_.text(id);
+    if (is_char(text)) chars_.set(decode_valid_utf8(text.data(), text.size()), id);
+  }
   if (options_.unknown_token) {
     unknown_id_ = vocabulary_.find(*options_.unknown_token);
     // A vocabulary with a token for every byte never needs it.
-    if (unknown_id_ < 0 && !every_byte) {
+    if (unknown_id_ < 0 && !has_every_byte_) {
       return core::corrupt_data("{}: unk_token {} is not in the vocabulary", what,
                                 core::quote(*options_.unknown_token));
     }
   }
   if (!options_.byte_words) return Status();
+  if (has_every_byte_) {
+    byte_merges_.reserve(256 * 256);
+    for (const std::int32_t left : byte_symbols_) {
+      for (const std::int32_t right : byte_symbols_) {
+        byte_merges_.push_back(merges_.find(left, right));
+      }
+    }
+  }
   std::vector<std::pair<std::string, std::int32_t>> bytes;
   for (std::int32_t id = 0; id < vocabulary_.size(); ++id) {
     if (auto one = alphabet_to_bytes(vocabulary_.text(id)); one && !one->empty()) {
@@ -90,9 +93,11 @@ std::optional<WordBreaks> BpeModel::find_breaks(const std::vector<MergeTexts>& m
   if (options_.byte_words) return std::nullopt;
   WordBreaks breaks;
   for (const auto& [left, right] : merges) breaks.add_merge(left, right);
-  std::array<bool, 128> known;
-  for (std::size_t c = 0; c < known.size(); ++c) known[c] = ascii_symbols_[c] >= 0;
-  breaks.finish(known, space_symbol_ >= 0, options_.unknown_token.value_or(""));
+  const bool every_fallback =
+      options_.byte_fallback &&
+      std::all_of(fallback_.begin(), fallback_.end(), [](std::int32_t id) { return id >= 0; });
+  breaks.finish(&chars_, options_.unknown_token.value_or(""),
+                /*vanish=*/unknown_id_ < 0 && !every_fallback);
   return breaks;
 }
 
@@ -100,20 +105,8 @@ std::int32_t BpeModel::whole_word(std::string_view word) const {
   return by_bytes_ ? by_bytes_->find(word) : vocabulary_.find(word);
 }
 
-Merge BpeModel::find_merge(std::int32_t left, std::int32_t right) const {
-  const std::uint64_t pair = pair_key(left, right);
-  const std::size_t mask = slots_.size() - 1;
-  std::size_t place = pair_hash(pair) & mask;
-  for (; slots_[place].merge.id >= 0; place = (place + 1) & mask) {
-    if (slots_[place].pair == pair) return slots_[place].merge;
-  }
-  return {};
-}
-
-void BpeModel::merge_word(std::string_view word, MergeScratch& scratch,
-                          std::vector<std::int32_t>& ids) const {
-  std::vector<Symbol>& symbols = scratch.symbols;
-  symbols.clear();
+// The row of symbols that merging starts from.
+void BpeModel::add_symbols(std::string_view word, std::vector<Symbol>& symbols) const {
   Symbol unknown{0, 0, -1};  // not yet added: more may be fused into it
   const auto flush_unknown = [&] {
     if (unknown.bytes > 0) symbols.push_back(unknown);
@@ -154,9 +147,7 @@ void BpeModel::merge_word(std::string_view word, MergeScratch& scratch,
     for (std::size_t at = 0; at < word.size();) {
       const std::size_t length = utf8_length(word[at]);
       const std::string_view spelling = word.substr(at, length);
-      const std::int32_t id = length == 1 ? ascii_symbols_[static_cast<std::uint8_t>(word[at])]
-                              : spelling == kSpaceMark ? space_symbol_
-                                                       : vocabulary_.find(spelling);
+      const std::int32_t id = chars_[decode_valid_utf8(spelling.data(), length)];
       if (id >= 0) {
         flush_unknown();
         add(id, at, length);
@@ -167,10 +158,29 @@ void BpeModel::merge_word(std::string_view word, MergeScratch& scratch,
     }
   }
   flush_unknown();
+}
 
-  merge_symbols(scratch, [this](const Symbol& left, const Symbol& right) {
-    return find_merge(left.id, right.id);
-  });
+void BpeModel::merge_word(std::string_view word, MergeScratch& scratch,
+                          std::vector<std::int32_t>& ids) const {
+  std::vector<Symbol>& symbols = scratch.symbols;
+  symbols.clear();
+  const auto find_merge = [this](const Symbol& left, const Symbol& right) {
+    return merges_.find(left.id, right.id);
+  };
+  if (has_every_byte_) {
+    for (std::size_t at = 0; at < word.size(); ++at) {
+      symbols.push_back(
+          {static_cast<std::uint32_t>(at), 1, byte_symbols_[static_cast<std::uint8_t>(word[at])]});
+    }
+    const auto find_byte_merge = [this, word](const Symbol& left, const Symbol& right) {
+      return byte_merges_[std::size_t{static_cast<std::uint8_t>(word[left.begin])} << 8 |
+                          static_cast<std::uint8_t>(word[right.begin])];
+    };
+    merge_symbols(scratch, find_byte_merge, find_merge);
+  } else {
+    add_symbols(word, symbols);
+    merge_symbols(scratch, find_merge, find_merge);
+  }
   for (const Symbol& one : symbols) ids.push_back(one.id);
 }
 

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "llm/status.h"
+#include "tokenizer/char_table.h"
+#include "tokenizer/merge_table.h"
 #include "tokenizer/token_table.h"
 #include "tokenizer/word_encoder.h"
 
@@ -35,11 +37,6 @@ class BpeModel : public WordEncoder {
                                                  BpeOptions options, std::string_view what);
 
  private:
-  struct Slot {
-    std::uint64_t pair = ~std::uint64_t{0};
-    Merge merge;
-  };
-
   BpeModel(const TokenTable& vocabulary, BpeOptions options)
       : vocabulary_(vocabulary), options_(std::move(options)) {}
 
@@ -51,17 +48,19 @@ class BpeModel : public WordEncoder {
   bool whole_word_wins() const override { return options_.ignore_merges; }
   void merge_word(std::string_view word, MergeScratch& scratch,
                   std::vector<std::int32_t>& ids) const override;
-  Merge find_merge(std::int32_t left, std::int32_t right) const;
+  void add_symbols(std::string_view word, std::vector<Symbol>& symbols) const;
 
   const TokenTable& vocabulary_;
   BpeOptions options_;
   std::int32_t unknown_id_ = -1;
-  std::vector<Slot> slots_;                      // open addressing by pair of ids
-  std::array<std::int32_t, 256> byte_symbols_;   // byte_words: the token of each byte, or -1
-  std::array<std::int32_t, 256> fallback_;       // the tokens "<0x00>" to "<0xFF>", or -1
-  std::array<std::int32_t, 128> ascii_symbols_;  // the token of each ASCII character, or -1
-  std::int32_t space_symbol_ = -1;               // the token of kSpaceMark
-  std::optional<TokenTable> by_bytes_;           // byte_words: ids by the bytes they stand for
+  MergeTable merges_;
+  CharTable chars_;                         // the tokens of single characters
+  std::array<std::int32_t, 256> fallback_;  // the tokens "<0x00>" to "<0xFF>", or -1
+  // Of a byte-level model:
+  std::array<std::int32_t, 256> byte_symbols_;  // the token of each byte, or -1
+  bool has_every_byte_ = false;
+  std::vector<Merge> byte_merges_;      // of two bytes, where there is a token for each
+  std::optional<TokenTable> by_bytes_;  // ids by the bytes they stand for
 };
 
 }  // namespace llm::tokenizer

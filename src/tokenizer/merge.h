@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 namespace llm::tokenizer {
@@ -47,39 +48,43 @@ struct MergeScratch {
 
 constexpr std::size_t kScannedSymbols = 40;
 
-template <class Lookup>
-void merge_by_scanning(std::vector<Symbol>& symbols, const Lookup& lookup) {
+template <class First, class Lookup>
+void merge_by_scanning(std::vector<Symbol>& symbols, const First& first, const Lookup& lookup) {
   if (symbols.size() < 2) return;
   // Of the pair of symbols `at` and `at + 1`; apart, so that the search reads nothing else.
   std::array<std::uint32_t, kScannedSymbols> ranks;
   std::array<std::int32_t, kScannedSymbols> merged;
   std::size_t pairs = symbols.size() - 1;
-  const auto look_up = [&](std::size_t at) {
-    const Merge merge = lookup(symbols[at], symbols[at + 1]);
+  const auto look_up = [&](std::size_t at, const auto& how) {
+    const Merge merge = how(symbols[at], symbols[at + 1]);
     ranks[at] = merge.rank;
     merged[at] = merge.id;
   };
-  for (std::size_t at = 0; at < pairs; ++at) look_up(at);
+  for (std::size_t at = 0; at < pairs; ++at) look_up(at, first);
+  const auto close_gap = [&pairs](auto* items, std::size_t at) {
+    std::memmove(items + at, items + at + 1, (pairs - at - 1) * sizeof(*items));
+  };
   while (pairs > 0) {
-    const auto best_rank = std::min_element(ranks.begin(), ranks.begin() + pairs);
-    if (*best_rank == kNoMerge) break;
-    const auto best = static_cast<std::size_t>(best_rank - ranks.begin());
+    // Two passes, which compilers make quicker than one that keeps the place.
+    std::uint32_t best_rank = kNoMerge;
+    for (std::size_t at = 0; at < pairs; ++at) best_rank = std::min(best_rank, ranks[at]);
+    if (best_rank == kNoMerge) break;
+    std::size_t best = 0;
+    while (ranks[best] != best_rank) ++best;
     symbols[best].bytes += symbols[best + 1].bytes;
     symbols[best].id = merged[best];
-    for (std::size_t at = best + 1; at < pairs; ++at) {
-      symbols[at] = symbols[at + 1];
-      ranks[at - 1] = ranks[at];
-      merged[at - 1] = merged[at];
-    }
+    close_gap(symbols.data() + 1, best);
+    close_gap(ranks.data(), best);
+    close_gap(merged.data(), best);
     --pairs;
-    if (best > 0) look_up(best - 1);
-    if (best < pairs) look_up(best);
+    if (best > 0) look_up(best - 1, lookup);
+    if (best < pairs) look_up(best, lookup);
   }
   symbols.resize(pairs + 1);
 }
 
-template <class Lookup>
-void merge_with_heap(MergeScratch& scratch, const Lookup& lookup) {
+template <class First, class Lookup>
+void merge_with_heap(MergeScratch& scratch, const First& first, const Lookup& lookup) {
   std::vector<Symbol>& symbols = scratch.symbols;
   auto& links = scratch.links;
   auto& heap = scratch.heap;
@@ -90,14 +95,14 @@ void merge_with_heap(MergeScratch& scratch, const Lookup& lookup) {
   const auto link = [&links](std::int32_t at) -> MergeScratch::Link& {
     return links[static_cast<std::size_t>(at)];
   };
-  const auto candidate = [&](std::int32_t left, std::int32_t right) {
-    const Merge merge = lookup(symbol(left), symbol(right));
+  const auto candidate = [&](std::int32_t left, std::int32_t right, const auto& how) {
+    const Merge merge = how(symbol(left), symbol(right));
     return MergeScratch::Candidate{merge.rank, left, right,
                                    symbol(left).bytes + symbol(right).bytes, merge.id};
   };
   const auto offer = [&](std::int32_t left, std::int32_t right) {
     if (left < 0 || right >= count) return;
-    if (const auto one = candidate(left, right); one.rank != kNoMerge) {
+    if (const auto one = candidate(left, right, lookup); one.rank != kNoMerge) {
       heap.push_back(one);
       std::push_heap(heap.begin(), heap.end());
     }
@@ -108,7 +113,7 @@ void merge_with_heap(MergeScratch& scratch, const Lookup& lookup) {
   for (std::int32_t at = 0; at < count; ++at) {
     links.push_back({at - 1, at + 1});
     if (at + 1 < count) {
-      if (const auto one = candidate(at, at + 1); one.rank != kNoMerge) heap.push_back(one);
+      if (const auto one = candidate(at, at + 1, first); one.rank != kNoMerge) heap.push_back(one);
     }
   }
   std::make_heap(heap.begin(), heap.end());
@@ -131,13 +136,14 @@ void merge_with_heap(MergeScratch& scratch, const Lookup& lookup) {
   std::erase_if(symbols, [](const Symbol& one) { return one.bytes == 0; });
 }
 
-/// Merges scratch.symbols in place. `lookup(left, right)` gives the Merge of two adjacent symbols.
-template <class Lookup>
-void merge_symbols(MergeScratch& scratch, const Lookup& lookup) {
+/// Merges scratch.symbols in place. `lookup(left, right)` gives the Merge of two adjacent symbols;
+/// `first` gives the same for the symbols as they come, where there is a quicker way.
+template <class First, class Lookup>
+void merge_symbols(MergeScratch& scratch, const First& first, const Lookup& lookup) {
   if (scratch.symbols.size() <= kScannedSymbols) {
-    merge_by_scanning(scratch.symbols, lookup);
+    merge_by_scanning(scratch.symbols, first, lookup);
   } else {
-    merge_with_heap(scratch, lookup);
+    merge_with_heap(scratch, first, lookup);
   }
 }
 

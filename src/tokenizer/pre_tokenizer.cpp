@@ -28,24 +28,25 @@ using Step = std::unique_ptr<PreTokenizerStep>;
 // Cuts every word; `segment(word, segments)` finds the segments of one.
 template <class SegmentWord>
 Status cut(Words& words, SplitBehavior behavior, const SegmentWord& segment) {
-  std::vector<Words::Word> result;
-  result.reserve(words.words.size());
+  std::vector<Words::Word>& result = words.spare;
+  result.clear();
   std::vector<Segment> segments;
   for (const Words::Word word : words.words) {
     segments.clear();
     LLM_RETURN_IF_ERROR(segment(word, segments));
     append_words(segments, behavior, result);
   }
-  words.words = std::move(result);
+  std::swap(words.words, words.spare);
   return Status();
 }
 
 Status isolate_matches(const Regex& regex, Words& words, MatchBuffer& buffer) {
-  std::vector<Words::Word> result;
-  result.reserve(words.text.size() / 4 + words.words.size());
+  std::vector<Words::Word>& result = words.spare;
+  result.clear();
+  MatchIterator matches(regex, {}, buffer);
   for (const Words::Word word : words.words) {
     std::size_t rest = word.begin;
-    MatchIterator matches(regex, words.view(word), buffer);
+    matches.restart(words.view(word));
     while (true) {
       LLM_ASSIGN_OR_RETURN(const bool found, matches.next());
       if (!found) break;
@@ -57,7 +58,7 @@ Status isolate_matches(const Regex& regex, Words& words, MatchBuffer& buffer) {
     }
     if (rest < word.end) result.push_back({rest, word.end});
   }
-  words.words = std::move(result);
+  std::swap(words.words, words.spare);
   return Status();
 }
 
@@ -255,8 +256,8 @@ Result<Step> parse_step(const JsonNode& node, const std::string& type) {
   if (type == "Digits") {
     LLM_RETURN_IF_ERROR(node.expect_keys({"type", "individual_digits"}));
     LLM_ASSIGN_OR_RETURN(const bool individual, node.boolean("individual_digits"));
-    return Step(new CharacterSplit(
-        is_numeric, individual ? SplitBehavior::isolated : SplitBehavior::contiguous));
+    LLM_ASSIGN_OR_RETURN(Regex digits, Regex::compile(individual ? R"(\p{N})" : R"(\p{N}+)"));
+    return Step(new Split(std::move(digits), SplitBehavior::isolated, false));
   }
   if (type == "Punctuation") {
     LLM_RETURN_IF_ERROR(node.expect_keys({"type", "behavior"}));

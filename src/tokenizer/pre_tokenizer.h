@@ -21,6 +21,7 @@ struct Words {
   };
   std::string text;         ///< valid UTF-8
   std::vector<Word> words;  ///< never empty ones
+  std::vector<Word> spare;  ///< a step's scratch space
   /// Whether the text's first character stems from the first character of the whole input.
   bool from_start = true;
 

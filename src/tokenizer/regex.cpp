@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "tokenizer/regex_dfa.h"
 #include "tokenizer/regex_dialect.h"
 #include "tokenizer/unicode_updates.h"
 #include "tokenizer/utf8.h"
@@ -15,8 +16,8 @@ namespace llm::tokenizer {
 namespace {
 
 constexpr std::size_t kMaxPatternBytes = 64 * 1024;
-// Steps of one search. A pre-tokenizer takes a handful per character; what needs more than this is
-// an expression with catastrophic backtracking.
+// Steps of one search by PCRE2. A pre-tokenizer takes a handful per character; what needs more than
+// this is an expression with catastrophic backtracking.
 constexpr std::uint32_t kMatchLimit = 50'000'000;
 constexpr std::uint32_t kHeapLimitKib = 64 * 1024;
 
@@ -29,6 +30,22 @@ std::string pcre2_message(int code) {
 struct CompileContextDeleter {
   void operator()(pcre2_compile_context* context) const { pcre2_compile_context_free(context); }
 };
+
+Result<pcre2_code*> compile_pcre2(std::string_view pattern) {
+  const std::unique_ptr<pcre2_compile_context, CompileContextDeleter> context(
+      pcre2_compile_context_create(nullptr));
+  if (context == nullptr) return core::resource_exhausted("no memory for a regular expression");
+  pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
+  constexpr std::uint32_t kOptions = PCRE2_UCP | PCRE2_MULTILINE | PCRE2_UTF | PCRE2_NO_UTF_CHECK;
+  int error = 0;
+  PCRE2_SIZE where = 0;
+  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                                   kOptions, &error, &where, context.get());
+  if (code == nullptr) {
+    return core::unsupported("the regular expression cannot be compiled: {}", pcre2_message(error));
+  }
+  return code;
+}
 
 }  // namespace
 
@@ -49,23 +66,20 @@ struct MatchBuffer::State {
   State& operator=(const State&) = delete;
 };
 
+// One of the three forms.
 struct Regex::Program {
-  pcre2_code* code;
-  // Where the system forbids generated code, the interpreter does the work.
-  bool jit;
+  std::string literal;  // not empty: matches exactly this
+  std::optional<RegexDfa> dfa;
+  pcre2_code* code = nullptr;  // of PCRE2
+  bool jit = false;  // where the system forbids generated code, PCRE2's interpreter does the work
 
-  bool literal;
-
-  Program(pcre2_code* compiled, bool is_literal)
-      : code(compiled),
-        jit(pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE) == 0),
-        literal(is_literal) {}
+  Program() = default;
   ~Program() { pcre2_code_free(code); }
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 };
 
-MatchBuffer::MatchBuffer() : state_(std::make_unique<State>()) {}
+MatchBuffer::MatchBuffer() = default;
 MatchBuffer::~MatchBuffer() = default;
 
 Regex::Regex(std::unique_ptr<Program> program) : program_(std::move(program)) {}
@@ -74,42 +88,73 @@ Regex& Regex::operator=(Regex&&) noexcept = default;
 Regex::~Regex() = default;
 
 Result<Regex> Regex::compile(std::string_view pattern) {
-  LLM_ASSIGN_OR_RETURN(const std::string translated, oniguruma_to_pcre2(pattern));
-  return compile_pcre2(translated, PCRE2_UCP | PCRE2_MULTILINE);
-}
-
-Result<Regex> Regex::compile_literal(std::string_view text) {
-  return compile_pcre2(text, PCRE2_LITERAL);
-}
-
-Result<Regex> Regex::compile_pcre2(std::string_view pattern, std::uint32_t options) {
   if (pattern.size() > kMaxPatternBytes) {
     return core::unsupported("a regular expression of {} bytes; at most {} are supported",
                              pattern.size(), kMaxPatternBytes);
   }
-  const std::unique_ptr<pcre2_compile_context, CompileContextDeleter> context(
-      pcre2_compile_context_create(nullptr));
-  if (context == nullptr) return core::resource_exhausted("no memory for a regular expression");
-  pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
-  int error = 0;
-  PCRE2_SIZE where = 0;
-  pcre2_code* code =
-      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                    options | PCRE2_UTF | PCRE2_NO_UTF_CHECK, &error, &where, context.get());
-  if (code == nullptr) {
-    return core::unsupported("the regular expression cannot be compiled: {}", pcre2_message(error));
+  LLM_ASSIGN_OR_RETURN(const std::string translated, oniguruma_to_pcre2(pattern));
+  // PCRE2 also finds the errors in an expression.
+  LLM_ASSIGN_OR_RETURN(pcre2_code* const code, compile_pcre2(translated));
+  auto program = std::make_unique<Program>();
+  program->dfa = RegexDfa::compile(translated);
+  if (program->dfa) {
+    pcre2_code_free(code);
+  } else {
+    program->code = code;
+    program->jit = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
   }
-  return Regex(std::make_unique<Program>(code, (options & PCRE2_LITERAL) != 0));
+  return Regex(std::move(program));
 }
 
-MatchIterator::MatchIterator(const Regex& regex, std::string_view text, MatchBuffer& buffer)
-    : regex_(regex), text_(text), buffer_(buffer) {
-  if (regex.program_->literal || is_ascii(text)) return;
+Result<Regex> Regex::compile_literal(std::string_view text) {
+  if (text.empty()) return compile("");
+  auto program = std::make_unique<Program>();
+  program->literal = text;
+  return Regex(std::move(program));
+}
+
+void MatchIterator::restart(std::string_view text) {
+  text_ = text;
+  from_ = 0;
+  matched_before_ = false;
+  if (regex_.program_->code == nullptr || is_ascii(text)) return;
   older_text_ = with_older_equivalents(text);
   if (older_text_) text_ = *older_text_;
 }
 
 Result<bool> MatchIterator::next() {
+  if (regex_.program_->dfa) return next_of_dfa();
+  const std::string& literal = regex_.program_->literal;
+  if (literal.empty()) return next_of_pcre2();
+  begin_ = text_.find(literal, from_);
+  if (begin_ == std::string_view::npos) return false;
+  end_ = from_ = begin_ + literal.size();
+  return true;
+}
+
+Result<bool> MatchIterator::next_of_dfa() {
+  const RegexDfa& dfa = *regex_.program_->dfa;
+  RegexDfa::Match match{};
+  while (from_ <= text_.size() && dfa.find(text_, from_, match, wasted_)) {
+    from_ = match.end;
+    if (match.begin == match.end && matched_before_ && end_ == match.end) {
+      from_ += from_ < text_.size() ? utf8_length(text_[from_]) : 1;
+      continue;
+    }
+    begin_ = match.begin;
+    end_ = match.end;
+    matched_before_ = true;
+    return true;
+  }
+  from_ = text_.size() + 1;
+  if (wasted_ > RegexDfa::waste_limit(text_)) {
+    return core::resource_exhausted("a regular expression takes too many steps on this text");
+  }
+  return false;
+}
+
+Result<bool> MatchIterator::next_of_pcre2() {
+  if (buffer_.state_ == nullptr) buffer_.state_ = std::make_unique<MatchBuffer::State>();
   MatchBuffer::State& state = *buffer_.state_;
   if (state.data == nullptr || state.context == nullptr) {
     return core::resource_exhausted("no memory for a search with a regular expression");

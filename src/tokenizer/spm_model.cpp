@@ -25,6 +25,9 @@ Result<std::unique_ptr<SpmModel>> SpmModel::build(const std::vector<Token>& merg
     entries.push_back({token.text, token.id});
     scores.push_back(token.score);
     breaks.add_token(token.text);
+    if (!token.text.empty() && utf8_length(token.text[0]) == token.text.size()) {
+      model->chars_.set(decode_valid_utf8(token.text.data(), token.text.size()), token.id);
+    }
   }
   LLM_ASSIGN_OR_RETURN(model->tokens_, TokenTable::build(entries, what));
 
@@ -51,15 +54,16 @@ void SpmModel::merge_word(std::string_view word, MergeScratch& scratch,
   for (std::size_t at = 0; at < word.size();) {
     const std::size_t length = utf8_length(word[at]);
     symbols.push_back({static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(length),
-                       tokens_->find(word.substr(at, length))});
+                       chars_[decode_valid_utf8(word.data() + at, length)]});
     at += length;
   }
-  merge_symbols(scratch, [this, word](const Symbol& left, const Symbol& right) -> Merge {
+  const auto lookup = [this, word](const Symbol& left, const Symbol& right) -> Merge {
     const std::int32_t id =
         tokens_->find(word.substr(left.begin, std::size_t{left.bytes} + right.bytes));
     if (id < 0) return {};
     return {ranks_[static_cast<std::size_t>(id)], id};
-  });
+  };
+  merge_symbols(scratch, lookup, lookup);
   for (const Symbol& one : symbols) {
     if (one.id >= 0) {
       ids.push_back(one.id);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "llm/status.h"
+#include "tokenizer/char_table.h"
 #include "tokenizer/token_table.h"
 #include "tokenizer/word_encoder.h"
 
@@ -37,6 +38,7 @@ class SpmModel : public WordEncoder {
                   std::vector<std::int32_t>& ids) const override;
 
   std::optional<TokenTable> tokens_;
+  CharTable chars_;                   // the tokens of single characters
   std::vector<std::uint32_t> ranks_;  // by id: 0 for the highest score; equal scores share a rank
   std::array<std::int32_t, 256> bytes_;
   std::int32_t unknown_id_ = -1;

@@ -73,6 +73,7 @@ bool TokenFinder::longest_at(std::string_view text, std::size_t begin, std::size
 bool TokenFinder::find(std::string_view text, std::size_t from, Match& match) const {
   if (empty()) return false;
   for (std::size_t begin = from; begin < text.size(); ++begin) {
+    if (roots_[static_cast<unsigned char>(text[begin])] == 0) continue;
     if (longest_at(text, begin, text.size(), match)) return true;
   }
   return false;

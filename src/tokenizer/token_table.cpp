@@ -10,6 +10,15 @@
 
 namespace llm::tokenizer {
 
+inline TokenTable::Key TokenTable::key_of(std::string_view text) {
+  if (text.size() > 8) {
+    const std::uint64_t hash = hash_bytes(text);
+    return {hash, hash};
+  }
+  const std::uint64_t packed = pack_bytes(text);
+  return {packed, mix_bits(packed ^ text.size() << 56, 0x9E3779B97F4A7C15u)};
+}
+
 Result<TokenTable> TokenTable::build(const std::vector<Entry>& entries, std::string_view what) {
   std::int32_t size = 0;
   std::size_t bytes = 0;
@@ -40,7 +49,8 @@ Result<TokenTable> TokenTable::build(const std::vector<Entry>& entries, std::str
   table.offsets_.reserve(by_id.size() + 1);
   table.offsets_.push_back(0);
   table.present_.reserve(by_id.size());
-  table.slots_.assign(std::bit_ceil(entries.size() * 2 + 1), Slot{0, -1});
+  table.slots_.resize(std::bit_ceil(entries.size() * 2 + 1));
+  table.tags_.resize(table.slots_.size());
   for (const Entry* entry : by_id) {
     table.present_.push_back(entry != nullptr);
     if (entry != nullptr) {
@@ -54,28 +64,27 @@ Result<TokenTable> TokenTable::build(const std::vector<Entry>& entries, std::str
   for (std::int32_t id = 0; id < size; ++id) {
     const std::string_view text = table.text(id);
     if (text.empty()) continue;
-    const std::uint64_t hash = hash_bytes(text);
-    const auto tag = static_cast<std::uint32_t>(hash >> 32);
-    std::size_t place = hash & mask;
-    for (; table.slots_[place].id >= 0; place = (place + 1) & mask) {
-      const Slot& other = table.slots_[place];
-      if (other.tag == tag && table.text(other.id) == text) {
+    const Key key = key_of(text);
+    std::size_t place = key.hash & mask;
+    for (; table.tags_[place] != 0; place = (place + 1) & mask) {
+      if (table.is_at(table.slots_[place], key.key, text)) {
         return core::corrupt_data("{}: token {} has both id {} and id {}", what, core::quote(text),
-                                  other.id, id);
+                                  table.slots_[place].id, id);
       }
     }
-    table.slots_[place] = {tag, id};
+    table.tags_[place] = tag_of(key.hash);
+    table.slots_[place] = {key.key, static_cast<std::uint32_t>(text.size()), id};
   }
   return table;
 }
 
 std::int32_t TokenTable::find(std::string_view text) const {
   if (text.empty() || text.size() > max_text_bytes_) return -1;
-  const std::uint64_t hash = hash_bytes(text);
-  const auto tag = static_cast<std::uint32_t>(hash >> 32);
+  const Key key = key_of(text);
   const std::size_t mask = slots_.size() - 1;
-  for (std::size_t place = hash & mask; slots_[place].id >= 0; place = (place + 1) & mask) {
-    if (slots_[place].tag == tag && this->text(slots_[place].id) == text) return slots_[place].id;
+  const std::uint8_t tag = tag_of(key.hash);
+  for (std::size_t place = key.hash & mask; tags_[place] != 0; place = (place + 1) & mask) {
+    if (tags_[place] == tag && is_at(slots_[place], key.key, text)) return slots_[place].id;
   }
   return -1;
 }

@@ -41,15 +41,30 @@ class TokenTable {
   std::size_t max_text_bytes() const { return max_text_bytes_; }
 
  private:
+  // A short text is in its slot, so that finding it takes one look at memory.
   struct Slot {
-    std::uint32_t tag;  // upper half of the hash
-    std::int32_t id;    // -1: free
+    std::uint64_t key;    // up to 8 bytes: the text itself (pack_bytes); else its hash
+    std::uint32_t bytes;  // length of the text
+    std::int32_t id;
   };
+  struct Key {
+    std::uint64_t key, hash;
+  };
+  static Key key_of(std::string_view text);
+  bool is_at(const Slot& slot, std::uint64_t key, std::string_view wanted) const {
+    return slot.key == key && slot.bytes == wanted.size() &&
+           (wanted.size() <= 8 || text(slot.id) == wanted);
+  }
 
   std::string texts_;                   // all texts, in order of id
   std::vector<std::uint32_t> offsets_;  // size() + 1 positions in texts_
   std::vector<bool> present_;
-  std::vector<Slot> slots_;  // open addressing, a power of two
+  static std::uint8_t tag_of(std::uint64_t hash) {
+    return static_cast<std::uint8_t>(hash >> 57 | 128);
+  }
+
+  std::vector<Slot> slots_;         // open addressing, a power of two
+  std::vector<std::uint8_t> tags_;  // of each slot: seven bits of its hash, or 0: free
   std::size_t max_text_bytes_ = 0;
 };
 

@@ -52,6 +52,7 @@ class JsonTokenizer : public Tokenizer {
   // Buffers of one encode call.
   struct Work {
     MatchBuffer matches;
+    Words plain;
     WordEncoder::Scratch words;
     std::vector<std::int32_t> ids;
   };
@@ -323,7 +324,7 @@ Result<std::unique_ptr<Tokenizer>> JsonTokenizer::build(const core::Json& docume
 
 // Text without added tokens, already normalised.
 Status JsonTokenizer::encode_plain(std::string_view text, bool from_start, Work& work) const {
-  Words words;
+  Words& words = work.plain;
   words.text = text;
   words.from_start = from_start;
   LLM_RETURN_IF_ERROR(pre_tokenizer_.run(words, work.matches));

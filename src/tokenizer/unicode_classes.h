@@ -11,8 +11,6 @@ namespace llm::tokenizer {
 
 /// The White_Space property.
 bool is_white_space(char32_t c);
-/// General category Nd, Nl or No.
-bool is_numeric(char32_t c);
 /// ASCII punctuation (including symbols such as '$') or general category P* of Unicode 8.
 bool is_punctuation(char32_t c);
 /// General category M* of Unicode 9.

@@ -61,14 +61,20 @@ Utf8Char decode_utf8(std::string_view text, std::size_t position) {
 bool is_valid_utf8(std::string_view text) {
   std::size_t position = 0;
   while (position < text.size()) {
-    if (static_cast<unsigned char>(text[position]) < 0x80) {
+    const auto byte = [&](std::size_t index) {
+      return static_cast<unsigned char>(text[position + index]);
+    };
+    if (byte(0) < 0x80) {
       const std::size_t skip = ascii_prefix(text.substr(position));
       position += skip == 0 ? 1 : skip;
       continue;
     }
-    const Utf8Char c = decode_utf8(text, position);
-    if (!c.valid) return false;
-    position += c.length;
+    const LeadByte lead = classify_lead(byte(0));
+    if (lead.length == 0 || text.size() - position < lead.length) return false;
+    if (byte(1) < lead.second_low || byte(1) > lead.second_high) return false;
+    if (lead.length > 2 && (byte(2) & 0xC0) != 0x80) return false;
+    if (lead.length > 3 && (byte(3) & 0xC0) != 0x80) return false;
+    position += lead.length;
   }
   return true;
 }

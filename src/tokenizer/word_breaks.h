@@ -1,13 +1,15 @@
 // WordBreaks: places inside a word where no merge can reach across, so that the parts on both sides
-// can be encoded by themselves with the same result. Found from the two characters at the place:
-// each ASCII character, U+2581 (the space of SentencePiece vocabularies), or any other. Immutable
-// after finish().
+// can be encoded by themselves with the same result. Found from the two characters at the place. It
+// may miss such a place, but never finds a wrong one. Immutable after finish().
 #pragma once
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
+#include <vector>
 
+#include "tokenizer/char_table.h"
 #include "tokenizer/utf8.h"
 
 namespace llm::tokenizer {
@@ -23,36 +25,40 @@ class WordBreaks {
   void add_token(std::string_view text);
 
   /// Every character is a symbol under its own text.
-  void finish();
-  /// Only these ASCII characters are (and U+2581, if `mark_known`); all other characters may become
-  /// `unknown`, or tokens like "<0x0A>". A row of unknown characters stays together.
-  void finish(const std::array<bool, 128>& ascii_known, bool mark_known, std::string_view unknown);
+  void finish() { finish(nullptr, "", false); }
+  /// Only the characters in `symbols` are, which must outlive this; all others may become
+  /// `unknown`, or tokens like "<0x0A>", or nothing at all where they `vanish`. A row of unknown
+  /// characters stays together.
+  void finish(const CharTable* symbols, std::string_view unknown, bool vanish);
 
   /// End of the part that begins at `begin`, which is less than the word's size.
   std::size_t part_end(std::string_view word, std::size_t begin) const {
-    Class left = class_at(word, begin);
-    for (std::size_t at = begin + utf8_length(word[begin]); at < word.size();) {
-      const Class right = class_at(word, at);
-      if (breaks_[left][right]) return at;
+    std::size_t length = utf8_length(word[begin]);
+    char32_t left = decode_valid_utf8(word.data() + begin, length);
+    for (std::size_t at = begin + length; at < word.size(); at += length) {
+      length = utf8_length(word[at]);
+      const char32_t right = decode_valid_utf8(word.data() + at, length);
+      if (left < kAscii && right < kAscii ? ascii_[left][right] : is_break(left, right)) return at;
       left = right;
-      at += utf8_length(word[at]);
     }
     return word.size();
   }
 
  private:
-  using Class = std::size_t;
-  static constexpr Class kMark = 128, kOther = 129, kClasses = 130;
+  static constexpr std::size_t kAscii = 128;
 
-  static Class class_at(std::string_view text, std::size_t at) {
-    const auto byte = static_cast<unsigned char>(text[at]);
-    if (byte < 0x80) return byte;
-    return text.compare(at, kSpaceMark.size(), kSpaceMark) == 0 ? kMark : kOther;
-  }
-  static Class class_at_end(std::string_view text);
+  // Whether a merge may join a symbol that ends with one character to one that begins with the
+  // other.
+  bool joins(char32_t left, char32_t right) const;
+  bool is_break(char32_t left, char32_t right) const;
 
-  std::array<std::array<bool, kClasses>, kClasses> joins_{};
-  std::array<std::array<bool, kClasses>, kClasses> breaks_{};
+  std::vector<std::uint64_t> pairs_;  // until finish(): the characters that merges join
+  std::vector<std::uint64_t> bits_;   // a bit for each hash of such a pair
+  std::array<std::array<bool, kAscii>, kAscii> ascii_{};  // is_break()
+  const CharTable* symbols_ = nullptr;
+  // What symbols of unknown characters begin and end with.
+  std::vector<char32_t> unknown_begins_, unknown_ends_;
+  bool vanish_ = false;
 };
 
 }  // namespace llm::tokenizer

@@ -104,11 +104,24 @@ TEST(Regex, RefusesWhatItCannotTranslate) {
   }
 }
 
+// Only PCRE2 looks ahead two characters.
 TEST(Regex, CatastrophicBacktrackingIsAnError) {
-  const auto regex = Regex::compile("(?:a|aa|a(?=a))+$");
+  const auto regex = Regex::compile("(?:a|aa|a(?=aa))+$");
   ASSERT_TRUE(regex.has_value());
   const std::string result = marked(*regex, std::string(200, 'a') + "b");
   EXPECT_EQ(result.substr(0, 6), "error:") << result;
+}
+
+TEST(Regex, NoBacktrackingWhereOneCharacterDecides) {
+  const std::string text = std::string(2000, 'a') + "b";
+  EXPECT_EQ(marked("(?:a|aa|a(?=a))+$", text), text);
+  EXPECT_EQ(marked("(?:a|aa|a(?=a))+", text), "[" + std::string(2000, 'a') + "]b");
+}
+
+// A text that is read to its end from every position.
+TEST(Regex, TooManyStepsAreAnError) {
+  const std::string result = marked("[^b]*b", std::string(30'000, 'a'));
+  EXPECT_EQ(result.substr(0, 6), "error:") << result.substr(0, 100);
 }
 
 // The trailing white space of long runs must not take quadratic time.
