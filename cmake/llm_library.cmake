@@ -10,6 +10,8 @@ target_compile_options(llm_build_flags INTERFACE
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
   # Members left out of a designated initialiser keep their defaults, which is the point of them.
   -Wno-missing-field-initializers
+  # The shared library exports what LLM_API names, and nothing else.
+  -fvisibility=hidden -fvisibility-inlines-hidden
   # Fused multiply-add only where the code says so: results must not depend on the optimiser.
   -ffp-contract=off)
 if(LLM_SANITIZE)

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "llm/export.h"
 #include "llm/model_info.h"
 #include "llm/sampling.h"
 #include "llm/status.h"
@@ -91,7 +92,7 @@ struct EndEvent {
 
 /// Receives one request's events, on the engine thread: on_start, on_token*, on_end. Must return
 /// quickly and not call back into the engine except cancel().
-class GenerationObserver {
+class LLM_API GenerationObserver {
  public:
   virtual ~GenerationObserver() = default;
   virtual void on_start(const StartEvent& event) = 0;
@@ -108,7 +109,7 @@ struct EngineStats {
   std::int64_t kv_pages_total = 0;
 };
 
-class Engine {
+class LLM_API Engine {
  public:
   virtual ~Engine() = default;
 
@@ -142,6 +143,7 @@ class Engine {
 };
 
 /// Loads a Hugging Face safetensors directory or a GGUF file. Errors name file and item.
-Result<std::unique_ptr<Engine>> load_model(const std::string& path, const LoadOptions& options);
+LLM_API Result<std::unique_ptr<Engine>> load_model(const std::string& path,
+                                                   const LoadOptions& options);
 
 }  // namespace llm

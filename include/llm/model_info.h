@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "llm/dtype.h"
+#include "llm/export.h"
 
 namespace llm {
 
@@ -16,7 +17,7 @@ class EosTokens {
  public:
   EosTokens() = default;
   /// `primary` is listed first when several are reported; -1 or absent ids are dropped.
-  EosTokens(std::int32_t primary, std::vector<std::int32_t> ids);
+  LLM_API EosTokens(std::int32_t primary, std::vector<std::int32_t> ids);
 
   bool is_eos(std::int32_t id) const {
     return std::binary_search(ids_.begin(), ids_.end(), id);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "llm/export.h"
 #include "llm/status.h"
 
 namespace llm {
@@ -25,7 +26,7 @@ struct SamplingParams {
   std::optional<std::uint64_t> seed;  ///< absent: drawn at random and reported
 
   /// ok, or which value is out of range: "temperature must be at most 2.0 (got 2.5)".
-  Status validate() const;
+  LLM_API Status validate() const;
 };
 
 }  // namespace llm

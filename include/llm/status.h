@@ -10,6 +10,8 @@
 #include <utility>
 #include <variant>
 
+#include "llm/export.h"
+
 namespace llm {
 
 /// What went wrong, coarsely; the HTTP status and the exit code derive from it.
@@ -28,7 +30,7 @@ enum class StatusCode : std::uint8_t {
 };
 
 /// Stable lower-case name of a code, e.g. "corrupt_data".
-std::string_view to_string(StatusCode code);
+LLM_API std::string_view to_string(StatusCode code);
 
 /// Outcome of an operation without a value. Default-constructed: ok.
 class [[nodiscard]] Status {

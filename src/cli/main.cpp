@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view kLevelNames[] = {"debug", "info", "warning", "error"};
 
 void install_log_sink(core::LogLevel lowest) {
-  core::set_log_sink([lowest](core::LogLevel level, std::string_view message) {
+  set_log_sink([lowest](core::LogLevel level, std::string_view message) {
     if (level < lowest) return;
     static std::mutex mutex;
     const std::lock_guard lock(mutex);

@@ -63,7 +63,7 @@ void install_serve_log(LogFormat format, core::LogLevel lowest) {
   logger->set_level(spdlog_level(lowest));
   logger->set_pattern(format == LogFormat::json ? "%v" : "%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
   logger->flush_on(spdlog::level::debug);
-  core::set_log_sink([logger, format](core::LogLevel level, std::string_view message) {
+  set_log_sink([logger, format](core::LogLevel level, std::string_view message) {
     const spdlog::level::level_enum wanted = spdlog_level(level);
     if (!logger->should_log(wanted)) return;
     if (format == LogFormat::json) {

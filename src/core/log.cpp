@@ -1,6 +1,6 @@
 #include "core/log.h"
 
-namespace llm::core {
+namespace llm {
 namespace {
 
 LogSink& sink() {
@@ -12,8 +12,8 @@ LogSink& sink() {
 
 void set_log_sink(LogSink new_sink) { sink() = std::move(new_sink); }
 
-void log_message(LogLevel level, std::string_view message) {
+void core::log_message(LogLevel level, std::string_view message) {
   if (sink()) sink()(level, message);
 }
 
-}  // namespace llm::core
+}  // namespace llm

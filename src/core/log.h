@@ -1,21 +1,16 @@
-// Log lines of the library go to one sink that the program installs; without a sink they are
-// dropped. The sink may be called from any thread.
+// Writing log lines to the sink of llm/log.h.
 #pragma once
 
 #include <fmt/core.h>
 
-#include <functional>
 #include <string_view>
 #include <utility>
 
+#include "llm/log.h"
+
 namespace llm::core {
 
-enum class LogLevel { debug, info, warning, error };
-
-using LogSink = std::function<void(LogLevel, std::string_view message)>;
-
-/// Replaces the sink; call before other threads log.
-void set_log_sink(LogSink sink);
+using llm::LogLevel;
 
 void log_message(LogLevel level, std::string_view message);
 

@@ -134,14 +134,16 @@ HttpResponse OperationsApi::health() const {
 HttpResponse OperationsApi::ready() const {
   const ModelState::Snapshot now = model_.snapshot();
   const bool loaded = now.stage == ModelState::Stage::ready;
-  Json json = {{"ready", loaded && !draining_},
+  const bool ready = loaded && !draining_;
+  Json json = {{"ready", ready},
                {"state", loaded && is_busy(now, jobs_)            ? "busy"
                          : loaded                                 ? "idle"
                          : now.stage == ModelState::Stage::failed ? "error"
                                                                   : "loading"},
                {"model_loaded", loaded}};
   if (now.stage == ModelState::Stage::loading) json["progress_url"] = "/v1/loading/progress";
-  return json_response(json);
+  // Probes look at the status alone.
+  return json_response(json, ready ? 200 : 503);
 }
 
 HttpResponse OperationsApi::model() const {

@@ -23,6 +23,7 @@ TEST_F(Operations, WhileTheModelLoadsTheWorkerIsAliveButTakesNoJobs) {
                                            {"state", "loading"},
                                            {"model_loaded", false},
                                            {"progress_url", "/v1/loading/progress"}}));
+  EXPECT_EQ(get("/v1/ready").status, 503) << "for probes";
   const TestReply refused = post("/v1/jobs", R"({"operation":"infer","prompt":"p"})");
   EXPECT_EQ(refused.status, 503);
   EXPECT_EQ(refused.json()["error"]["code"], "MODEL_LOADING");
@@ -32,6 +33,7 @@ TEST_F(Operations, WhileTheModelLoadsTheWorkerIsAliveButTakesNoJobs) {
   server->set_engine(engine);
   EXPECT_EQ(get("/v1/ready").json(),
             Json({{"ready", true}, {"state", "idle"}, {"model_loaded", true}}));
+  EXPECT_EQ(get("/v1/ready").status, 200);
 }
 
 TEST_F(Operations, LoadingProgressIsStreamedUntilReady) {
@@ -63,6 +65,7 @@ TEST_F(Operations, AFailedLoadIsUnhealthyAndItsStreamHasNoDone) {
   EXPECT_EQ(reply.json()["status"], "unhealthy");
   EXPECT_EQ(reply.json()["reason"], "model.safetensors: header is 5 bytes");
   EXPECT_EQ(get("/v1/ready").json()["state"], "error");
+  EXPECT_EQ(get("/v1/ready").status, 503);
   EXPECT_EQ(post("/v1/jobs", "{}").status, 503);
   reply = get("/v1/loading/progress");
   EXPECT_FALSE(reply.complete) << "the stream is broken off";
@@ -123,7 +126,7 @@ TEST_F(Operations, TokenizerRoutesRefuseWhatTheyCannotDo) {
 TEST_F(Operations, LogLinesCarryTheRequestIdAndNeverTheKey) {
   std::mutex mutex;
   std::string log;
-  core::set_log_sink([&](core::LogLevel, std::string_view line) {
+  set_log_sink([&](core::LogLevel, std::string_view line) {
     const std::lock_guard lock(mutex);
     log += std::string(line) + "\n";
   });
@@ -133,7 +136,7 @@ TEST_F(Operations, LogLinesCarryTheRequestIdAndNeverTheKey) {
   get("/v1/jobs", "x-request-id: find-me\r\nAuthorization: Bearer very-secret\r\n");
   get("/v1/jobs", "x-request-id: find-me-too\r\nAuthorization: Bearer guessed-key\r\n");
   server.reset();
-  core::set_log_sink({});
+  set_log_sink({});
   EXPECT_NE(log.find("request_id=find-me "), std::string::npos) << log;
   EXPECT_NE(log.find("request_id=find-me-too "), std::string::npos) << log;
   EXPECT_EQ(log.find("very-secret"), std::string::npos) << log;
@@ -236,7 +239,7 @@ TEST_F(Operations, TheHeartbeatComesAtOnceAndRegularly) {
 
 TEST_F(Operations, AHiveWithoutHeartbeatRouteIsLoggedOnceAndServingGoesOn) {
   std::atomic<int> lines = 0;
-  core::set_log_sink([&](core::LogLevel, std::string_view line) {
+  set_log_sink([&](core::LogLevel, std::string_view line) {
     if (line.find("(404)") != std::string_view::npos) ++lines;
   });
   {
@@ -249,7 +252,7 @@ TEST_F(Operations, AHiveWithoutHeartbeatRouteIsLoggedOnceAndServingGoesOn) {
     EXPECT_EQ(stream(post_job()).size(), 6U);
     server.reset();
   }
-  core::set_log_sink({});
+  set_log_sink({});
   EXPECT_EQ(lines, 1);
 }
 
