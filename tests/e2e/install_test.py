@@ -12,6 +12,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORKER = pathlib.Path(os.environ.get("LLM_WORKER", str(ROOT / "build/llm-worker")))
 DEMO = str(ROOT / "models/demo")
 PROMPT = "Once upon a time"
+INNER_NAMESPACES = ("core", "quant", "tokenizer", "sampling", "chat", "formats", "kernels", "models",
+                    "engine")
 
 
 def run(*command):
@@ -62,9 +64,9 @@ class InstalledPackageTest(unittest.TestCase):
         self.assertEqual(listed.returncode, 0, listed.stderr)
         symbols = [line.split(maxsplit=2)[2] for line in listed.stdout.splitlines()]
         self.assertTrue(any(s.startswith("llm::load_model(") for s in symbols), symbols)
-        inner = [s for s in symbols if "llm::" in s and any(
-            f"llm::{folder}::" in s for folder in
-            ("core", "quant", "tokenizer", "sampling", "formats", "kernels", "models", "engine"))]
+        # Templates of the standard library for our types stay visible, whatever we ask for.
+        inner = [s for s in symbols
+                 if s.startswith("llm::") and s.split("::")[1] in INNER_NAMESPACES]
         self.assertEqual(inner, [])
 
 
