@@ -46,14 +46,23 @@ std::string bytes_to_alphabet(std::string_view bytes) {
 std::optional<std::string> alphabet_to_bytes(std::string_view text) {
   std::string out;
   out.reserve(text.size());
+  if (!append_alphabet_bytes(out, text)) return std::nullopt;
+  return out;
+}
+
+bool append_alphabet_bytes(std::string& out, std::string_view text) {
+  const std::size_t before = out.size();
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t length = utf8_length(text[at]);
     const auto byte = char_to_byte(decode_valid_utf8(text.data() + at, length));
-    if (!byte) return std::nullopt;
+    if (!byte) {
+      out.resize(before);
+      return false;
+    }
     out.push_back(static_cast<char>(*byte));
     at += length;
   }
-  return out;
+  return true;
 }
 
 }  // namespace llm::tokenizer

@@ -18,5 +18,7 @@ std::optional<std::uint8_t> char_to_byte(char32_t c);
 std::string bytes_to_alphabet(std::string_view bytes);
 /// The reverse; nothing when a character is outside of the alphabet. Needs valid UTF-8.
 std::optional<std::string> alphabet_to_bytes(std::string_view text);
+/// The same, appended to `out`; false, with nothing appended, when a character is outside.
+bool append_alphabet_bytes(std::string& out, std::string_view text);
 
 }  // namespace llm::tokenizer

@@ -72,10 +72,11 @@ class Replace : public DecoderStep {
   Replace(std::string from, std::string to) : from_(std::move(from)), to_(std::move(to)) {}
 
   std::unique_ptr<DecoderState> start(bool fragments, bool) const override {
-    const auto replace = [this](std::string_view text) { return replace_all(text, from_, to_); };
     // A single character cannot lie across two fragments.
-    if (fragments && count_characters(from_) > 1) return whole(replace);
-    return each(replace);
+    if (fragments && count_characters(from_) > 1) {
+      return whole([this](std::string_view text) { return replace_all(text, from_, to_); });
+    }
+    return std::make_unique<Tokens>(*this);
   }
   bool to_bytes(std::string& text, bool) const override {
     text = replace_all(text, from_, to_);
@@ -83,6 +84,18 @@ class Replace : public DecoderStep {
   }
 
  private:
+  class Tokens : public DecoderState {
+   public:
+    explicit Tokens(const Replace& step) : step_(step) {}
+    void push(std::string_view text, Sink next) override {
+      if (text.find(step_.from_) == std::string_view::npos) return next(text);
+      next(replace_all(text, step_.from_, step_.to_));
+    }
+
+   private:
+    const Replace& step_;
+  };
+
   std::string from_, to_;
 };
 
@@ -268,8 +281,10 @@ class ByteLevel : public DecoderStep {
   class Tokens : public DecoderState {
    public:
     void push(std::string_view text, Sink next) override {
+      bytes_.clear();
+      if (!append_alphabet_bytes(bytes_, text)) bytes_ = text;
       out_.clear();
-      repair_.push(bytes_of(text), out_);
+      repair_.push(bytes_, out_);
       if (!out_.empty()) next(out_);
     }
     void finish(Sink next) override {
@@ -281,7 +296,7 @@ class ByteLevel : public DecoderStep {
 
    private:
     Utf8Repair repair_;
-    std::string out_;
+    std::string bytes_, out_;
   };
 };
 

@@ -64,6 +64,7 @@ class JsonTokenizer : public Tokenizer {
   bool exists(std::int32_t id) const {
     return vocabulary_.contains(id) || added_.by_id().contains(id);
   }
+  bool is_added(std::int32_t id) const { return is_added_[static_cast<std::size_t>(id)]; }
 
   TokenTable vocabulary_;  // of the model, without the added tokens
   std::unique_ptr<Normalizer> normalizer_;
@@ -72,7 +73,7 @@ class JsonTokenizer : public Tokenizer {
   AddedTokens added_;
   PostProcessor post_processor_;
   DecoderChain decoder_;
-  std::vector<bool> special_;  // by id, vocab_size() many
+  std::vector<bool> special_, is_added_;  // by id, vocab_size() many
 };
 
 class JsonTokenizer::Stream : public DecodeStream {
@@ -84,7 +85,9 @@ class JsonTokenizer::Stream : public DecodeStream {
 
   void push(std::int32_t id, std::string& out) override {
     if (skip_special_ && tokenizer_.is_special(id)) return;
-    if (tokenizer_.exists(id)) run_.push(tokenizer_.decoder_text(id), out);
+    if (tokenizer_.is_added(id) || tokenizer_.vocabulary_.contains(id)) {
+      run_.push(tokenizer_.decoder_text(id), out);
+    }
   }
   void finish(std::string& out) override { run_.finish(out); }
   bool holding() const override { return run_.holding(); }
@@ -257,7 +260,9 @@ Status JsonTokenizer::parse_added_tokens(const JsonNode& document, const JsonNod
   if (!added.has_value()) return added.error().with_prefix(document.member("added_tokens").path());
   added_ = std::move(added).value();
   special_.assign(static_cast<std::size_t>(size), false);
+  is_added_ = special_;
   for (const auto& [id, token] : added_.by_id()) {
+    is_added_[static_cast<std::size_t>(id)] = true;
     special_[static_cast<std::size_t>(id)] = token.special;
   }
   return Status();
@@ -394,7 +399,7 @@ Result<std::string> JsonTokenizer::decode(std::span<const std::int32_t> ids,
 }
 
 std::string_view JsonTokenizer::decoder_text(std::int32_t id) const {
-  if (const std::string* added = added_.decoder_text(id)) return *added;
+  if (is_added(id)) return *added_.decoder_text(id);
   return vocabulary_.contains(id) ? vocabulary_.text(id) : std::string_view();
 }
 

@@ -5,7 +5,7 @@
 namespace llm::tokenizer {
 
 void Utf8Repair::push(std::string_view bytes, std::string& out) {
-  if (pending_.empty() && is_ascii(bytes)) {
+  if (pending_.empty() && is_valid_utf8(bytes)) {
     out += bytes;
     return;
   }
