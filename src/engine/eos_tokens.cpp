@@ -10,21 +10,34 @@ namespace {
 
 // Markers that end a turn or a text in the families we know; a vocabulary that has one as a token
 // of its own means it, even where no file lists its id.
-constexpr std::string_view kEndTexts[] = {
-    "<|eot_id|>",
-    "<|eom_id|>",
-    "<|end_of_text|>",
-    "<|im_end|>",
-    "<|end|>",
-    "<|endoftext|>",
-    "<end_of_turn>",
-    "<|return|>",
-    "<|call|>",
-    "<EOT>",
-    "_<EOT>",
-    "<end_of_utterance>",
-    "<｜end▁of▁sentence｜>",
+struct EndText {
+  std::string_view text;
+  bool control_only = false;  // in some vocabularies an ordinary token has this text
+  std::string_view beside;    // counts only where this is a token as well
 };
+constexpr EndText kEndTexts[] = {
+    {"<|eot_id|>"},
+    {"<|eom_id|>"},
+    {"<|end_of_text|>"},
+    {"<|im_end|>"},
+    {"<|end|>"},
+    {"<|endoftext|>"},
+    {"<end_of_turn>"},
+    {"<|end_of_turn|>"},
+    {"<turn|>"},
+    {"<|return|>"},
+    {"<|call|>"},
+    {"<EOT>"},
+    {"_<EOT>"},
+    {"<end_of_utterance>"},
+    {"<｜end▁of▁sentence｜>"},
+    {"<eos>", /*control_only=*/true},
+    // Phi-3 begins another turn instead of ending its own.
+    {"<|assistant|>", /*control_only=*/true, "<|placeholder1|>"},
+};
+// Where nothing else is found.
+constexpr EndText kLastResorts[] = {{"</s>", /*control_only=*/true},
+                                    {"[EOS]", /*control_only=*/true}};
 
 class Collector {
  public:
@@ -56,6 +69,7 @@ class Collector {
     return {};
   }
 
+  bool empty() const { return ids_.empty(); }
   EosTokens take() { return EosTokens(primary_, std::move(ids_)); }
 
  private:
@@ -72,6 +86,11 @@ Status add_from_directory(const formats::ModelFile& file, const tokenizer::Token
     LLM_RETURN_IF_ERROR(collector.add_json(generation, directory + "generation_config.json"));
   }
   LLM_RETURN_IF_ERROR(collector.add_json(file.config(), directory + "config.json"));
+  // Models that also see pictures have a configuration of their own for text.
+  const auto text_config = file.config().find("text_config");
+  if (text_config != file.config().end() && text_config->is_object()) {
+    LLM_RETURN_IF_ERROR(collector.add_json(*text_config, directory + "config.json: text_config"));
+  }
   LLM_ASSIGN_OR_RETURN(const core::Json settings, file.companion_json("tokenizer_config.json"));
   if (!settings.is_object()) return {};
   const auto eos = settings.find("eos_token");
@@ -108,15 +127,23 @@ Result<EosTokens> find_eos_tokens(const formats::ModelFile& file,
   } else {
     LLM_RETURN_IF_ERROR(add_from_directory(file, tokenizer, collector));
   }
-  // gpt-oss style vocabularies use <|end|> inside a turn when both of these exist.
-  const bool end_is_inner =
-      tokenizer.token_id("<|return|>").has_value() && tokenizer.token_id("<|call|>").has_value();
-  for (const std::string_view text : kEndTexts) {
-    if (end_is_inner && text == "<|end|>") continue;
-    const auto id = tokenizer.token_id(text);
-    if (id && *id < vocab_size) {
-      LLM_RETURN_IF_ERROR(collector.add(*id, "tokenizer"));
+  const auto has = [&](std::string_view text) { return tokenizer.token_id(text).has_value(); };
+  const auto add_text = [&](const EndText& end) -> Status {
+    const auto id = tokenizer.token_id(end.text);
+    if (!id || *id >= vocab_size || (end.control_only && !tokenizer.is_special(*id)) ||
+        (!end.beside.empty() && !has(end.beside))) {
+      return {};
     }
+    return collector.add(*id, "tokenizer");
+  };
+  // gpt-oss style vocabularies use <|end|> inside a turn when both of these exist.
+  const bool end_is_inner = has("<|return|>") && has("<|call|>");
+  for (const EndText& end : kEndTexts) {
+    if (end_is_inner && end.text == "<|end|>") continue;
+    LLM_RETURN_IF_ERROR(add_text(end));
+  }
+  if (collector.empty()) {
+    for (const EndText& end : kLastResorts) LLM_RETURN_IF_ERROR(add_text(end));
   }
   return collector.take();
 }

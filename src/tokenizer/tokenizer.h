@@ -31,8 +31,10 @@ enum class TokenType : std::uint8_t {
 
 /// The tokenizer.ggml.* metadata of a GGUF file, as plain data. Ids are -1 when absent.
 struct GgufVocabulary {
-  std::string model;  ///< "llama" (SentencePiece BPE) or "gpt2" (byte-level BPE)
-  std::string pre;    ///< name of the pre-split, e.g. "llama-bpe"; empty when absent
+  std::string architecture;  ///< general.architecture; tells the pre-split where `pre` is absent
+  /// "llama" (SentencePiece BPE), "gpt2" (byte-level BPE) or "gemma4" (BPE over characters)
+  std::string model;
+  std::string pre;  ///< name of the pre-split, e.g. "llama-bpe"; empty when absent
   std::vector<std::string> tokens;
   std::vector<float> scores;              ///< empty or one per token
   std::vector<std::int32_t> token_types;  ///< empty or one per token
@@ -97,7 +99,9 @@ class Tokenizer {
 /// tokenizer.json has no post_processor, "add_bos_token" and "add_eos_token".
 Result<std::unique_ptr<Tokenizer>> tokenizer_from_json(std::string_view tokenizer_json,
                                                        std::string_view tokenizer_config_json);
-/// An unknown model or pre-split name is an error that names it.
+/// An unknown model or pre-split name is an error that names it. A byte-level vocabulary without a
+/// name gets its family's pre-split where the architecture or the tokens tell the family, else the
+/// one that llama.cpp uses then; either way a warning is logged.
 Result<std::unique_ptr<Tokenizer>> tokenizer_from_gguf(GgufVocabulary vocabulary);
 
 }  // namespace llm::tokenizer

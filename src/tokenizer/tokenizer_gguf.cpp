@@ -2,14 +2,16 @@
 #include <array>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "core/quote.h"
 #include "tokenizer/bpe_model.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/gguf_pre_split.h"
+#include "tokenizer/gguf_special_tokens.h"
 #include "tokenizer/pre_tokenizer.h"
 #include "tokenizer/spm_model.h"
-#include "tokenizer/token_finder.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/unicode_classes.h"
 #include "tokenizer/utf8.h"
 
 namespace llm::tokenizer {
@@ -24,14 +26,6 @@ constexpr std::array<std::string_view, 13> kControlTexts = {
     "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>",   "<|eom_id|>", "<EOT>",
     "_<EOT>",        "<|fim_pad|>",   "<end_of_utterance>"};
 
-// Phi-3's special tokens that do not swallow the white space behind them.
-constexpr std::array<std::string_view, 3> kKeepsSpace = {"<unk>", "<s>", "<|endoftext|>"};
-
-template <std::size_t N>
-bool is_one_of(std::string_view text, const std::array<std::string_view, N>& list) {
-  return std::find(list.begin(), list.end(), text) != list.end();
-}
-
 // "<0xE4>" is the byte E4.
 int byte_of_token(std::string_view text) {
   constexpr std::string_view kDigits = "0123456789ABCDEF";
@@ -40,8 +34,6 @@ int byte_of_token(std::string_view text) {
   if (high == std::string_view::npos || low == std::string_view::npos) return -1;
   return static_cast<int>(high * 16 + low);
 }
-
-bool is_ascii_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 class GgufTokenizer : public Tokenizer {
  public:
@@ -68,30 +60,26 @@ class GgufTokenizer : public Tokenizer {
   bool strips_leading_space() const override { return add_space_prefix_; }
 
  private:
-  // A part of a text: a token, or text (id < 0).
-  struct Part {
-    std::int32_t id;
-    std::size_t begin, end;
-  };
-
   TokenType type(std::int32_t id) const { return types_[static_cast<std::size_t>(id)]; }
   Status set_types();
   Status start_spm();
   Status start_byte_level();
+  Status start_characters();
+  Result<const GgufPreSplit*> choose_pre_split() const;
+  Status start_bpe(BpeOptions options);
   Status set_special_ids(bool default_add_bos);
-  void find_specials();
-  std::vector<Part> cut(std::string_view text, bool parse_special) const;
 
   GgufVocabulary vocabulary_;
   std::vector<TokenType> types_;
   TokenTable by_text_;    // all tokens
   TokenTable mergeable_;  // byte level: without control tokens
   std::unique_ptr<WordEncoder> model_;
-  bool spm_ = false;
+  bool byte_level_ = false;  // else a space is U+2581
+  bool nfc_ = false;
   PreTokenizer pre_split_;
   bool add_space_prefix_ = false;
   std::vector<std::int32_t> before_, after_;  // BOS and EOS, where they are added
-  TokenFinder specials_, user_defined_;
+  GgufSpecialTokens special_tokens_;
 };
 
 Status GgufTokenizer::start() {
@@ -115,11 +103,13 @@ Status GgufTokenizer::start() {
     LLM_RETURN_IF_ERROR(start_spm());
   } else if (vocabulary_.model == "gpt2") {
     LLM_RETURN_IF_ERROR(start_byte_level());
+  } else if (vocabulary_.model == "gemma4") {
+    LLM_RETURN_IF_ERROR(start_characters());
   } else {
-    return core::unsupported("{}: tokenizer.ggml.model {} (supported: llama, gpt2)", kWhat,
+    return core::unsupported("{}: tokenizer.ggml.model {} (supported: llama, gpt2, gemma4)", kWhat,
                              core::quote(vocabulary_.model));
   }
-  find_specials();
+  special_tokens_ = GgufSpecialTokens(vocabulary_.tokens, types_, vocabulary_.strip_after_special);
   return Status();
 }
 
@@ -139,10 +129,12 @@ Status GgufTokenizer::set_types() {
       }
       // 0 is "undefined" in files of old converters; such tokens print nothing, as unused ones.
       types_[id] = given[id] == 0 ? TokenType::unused : static_cast<TokenType>(given[id]);
-    } else if (vocabulary_.model == "llama" && byte_of_token(text) >= 0) {
+    } else if (vocabulary_.model != "gpt2" && byte_of_token(text) >= 0) {
       types_[id] = TokenType::byte;
     }
-    if (is_one_of(text, kControlTexts)) types_[id] = TokenType::control;
+    if (std::find(kControlTexts.begin(), kControlTexts.end(), text) != kControlTexts.end()) {
+      types_[id] = TokenType::control;
+    }
   }
   return Status();
 }
@@ -182,21 +174,58 @@ Status GgufTokenizer::start_spm() {
     }
   }
   LLM_ASSIGN_OR_RETURN(model_, SpmModel::build(mergeable, bytes, unknown, vocab_size(), kWhat));
-  spm_ = true;
   add_space_prefix_ = vocabulary_.add_space_prefix.value_or(true);
   return Status();
 }
 
-Status GgufTokenizer::start_byte_level() {
-  // Files from before tokenizer.ggml.pre get the split that llama.cpp gives them.
-  const std::string& name = vocabulary_.pre.empty() ? "default" : vocabulary_.pre;
-  const GgufPreSplit* pre = find_gguf_pre_split(name);
-  if (pre == nullptr) {
-    return core::unsupported("{}: tokenizer.ggml.pre {} is not known", kWhat, core::quote(name));
+// The pre-split of a byte-level vocabulary. A file from before there was a key for it does not
+// tell; a wrong split gives ids that the model has never seen together.
+Result<const GgufPreSplit*> GgufTokenizer::choose_pre_split() const {
+  if (!vocabulary_.pre.empty()) {
+    const GgufPreSplit* const named = find_gguf_pre_split(vocabulary_.pre);
+    if (named != nullptr) return named;
+    return core::unsupported("{}: tokenizer.ggml.pre {} is not known", kWhat,
+                             core::quote(vocabulary_.pre));
   }
+  std::string_view name =
+      infer_gguf_pre_split(vocabulary_.architecture, vocabulary_.tokens.size(),
+                           [this](std::string_view text) { return by_text_.find(text); });
+  if (name.empty()) {
+    name = "default";
+    core::log(core::LogLevel::warning,
+              "{}: tokenizer.ggml.pre is missing and the family is not recognised: text is split "
+              "as llama.cpp does by default, which may not be how the model was trained; convert "
+              "the model again, or set the key",
+              kWhat);
+  } else {
+    core::log(core::LogLevel::warning,
+              "{}: tokenizer.ggml.pre is missing; by its architecture and tokens it is {}", kWhat,
+              core::quote(name));
+  }
+  return find_gguf_pre_split(name);
+}
+
+Status GgufTokenizer::start_byte_level() {
+  LLM_ASSIGN_OR_RETURN(const GgufPreSplit* const pre, choose_pre_split());
   LLM_ASSIGN_OR_RETURN(pre_split_, PreTokenizer::byte_level(pre->expressions));
   LLM_RETURN_IF_ERROR(set_special_ids(pre->add_bos));
+  byte_level_ = true;
+  nfc_ = pre->nfc;
+  BpeOptions options;
+  options.byte_words = true;
+  options.ignore_merges = pre->ignore_merges;
+  return start_bpe(options);
+}
 
+Status GgufTokenizer::start_characters() {
+  LLM_RETURN_IF_ERROR(set_special_ids(/*default_add_bos=*/true));
+  add_space_prefix_ = vocabulary_.add_space_prefix.value_or(false);
+  BpeOptions options;
+  options.byte_fallback = true;
+  return start_bpe(options);
+}
+
+Status GgufTokenizer::start_bpe(BpeOptions options) {
   std::vector<TokenTable::Entry> entries;
   for (std::int32_t id = 0; id < vocab_size(); ++id) {
     if (!is_special(id)) entries.push_back({token_text(id), id});
@@ -213,15 +242,12 @@ Status GgufTokenizer::start_byte_level() {
     }
     merges.emplace_back(line.substr(0, space), line.substr(space + 1));
   }
-  BpeOptions options;
-  options.byte_words = true;
-  options.ignore_merges = pre->ignore_merges;
-  LLM_ASSIGN_OR_RETURN(model_, BpeModel::build(mergeable_, merges, options, kWhat));
+  LLM_ASSIGN_OR_RETURN(model_, BpeModel::build(mergeable_, merges, std::move(options), kWhat));
   return Status();
 }
 
 Status GgufTokenizer::set_special_ids(bool default_add_bos) {
-  const bool llama = vocabulary_.model == "llama";
+  const bool llama = vocabulary_.model == "llama";  // its ids have defaults
   struct End {
     const char* name;
     std::int32_t id;
@@ -247,67 +273,6 @@ Status GgufTokenizer::set_special_ids(bool default_add_bos) {
   return Status();
 }
 
-void GgufTokenizer::find_specials() {
-  std::vector<std::pair<std::string, std::int32_t>> specials, user_defined;
-  for (std::int32_t id = 0; id < vocab_size(); ++id) {
-    if (type(id) != TokenType::user_defined && !is_special(id)) continue;
-    specials.emplace_back(token_text(id), id);
-    if (type(id) == TokenType::user_defined) user_defined.emplace_back(token_text(id), id);
-  }
-  specials_ = TokenFinder(std::move(specials));
-  user_defined_ = TokenFinder(std::move(user_defined));
-}
-
-// Longer tokens go first, wherever they are; of equally long ones, lower ids, then from left to
-// right. Every position offers its longest token; one that collides offers its next shorter one.
-std::vector<GgufTokenizer::Part> GgufTokenizer::cut(std::string_view text,
-                                                    bool parse_special) const {
-  using Match = TokenFinder::Match;
-  const auto goes_later = [](const Match& a, const Match& b) {
-    const std::size_t a_bytes = a.end - a.begin, b_bytes = b.end - b.begin;
-    if (a_bytes != b_bytes) return a_bytes < b_bytes;
-    return a.id != b.id ? a.id > b.id : a.begin > b.begin;
-  };
-  const TokenFinder& finder = parse_special ? specials_ : user_defined_;
-  std::vector<Match> offers;
-  Match match;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    if (finder.longest_at(text, at, text.size(), match)) offers.push_back(match);
-  }
-  std::vector<Part> parts, tokens;
-  std::vector<bool> taken(offers.empty() ? 0 : text.size(), false);
-  std::make_heap(offers.begin(), offers.end(), goes_later);
-  while (!offers.empty()) {
-    std::pop_heap(offers.begin(), offers.end(), goes_later);
-    const Match best = offers.back();
-    offers.pop_back();
-    std::size_t end = best.begin;
-    while (end < best.end && !taken[end]) ++end;
-    if (end < best.end) {
-      if (finder.longest_at(text, best.begin, end - best.begin, match)) {
-        offers.push_back(match);
-        std::push_heap(offers.begin(), offers.end(), goes_later);
-      }
-      continue;
-    }
-    if (vocabulary_.strip_after_special && !is_one_of(token_text(best.id), kKeepsSpace)) {
-      while (end < text.size() && !taken[end] && is_ascii_space(text[end])) ++end;
-    }
-    for (std::size_t at = best.begin; at < end; ++at) taken[at] = true;
-    tokens.push_back({best.id, best.begin, end});
-  }
-  std::sort(tokens.begin(), tokens.end(),
-            [](const Part& a, const Part& b) { return a.begin < b.begin; });
-  std::size_t rest = 0;
-  for (const Part& token : tokens) {
-    if (rest < token.begin) parts.push_back({-1, rest, token.begin});
-    parts.push_back(token);
-    rest = token.end;
-  }
-  if (rest < text.size()) parts.push_back({-1, rest, text.size()});
-  return parts;
-}
-
 Result<std::vector<std::int32_t>> GgufTokenizer::encode(std::string_view text,
                                                         EncodeOptions options) const {
   if (text.size() > kMaxTextBytes) {
@@ -326,7 +291,7 @@ Result<std::vector<std::int32_t>> GgufTokenizer::encode(std::string_view text,
   MatchBuffer matches;
   Words words;
   bool after_special = true;
-  for (const Part& part : cut(text, options.parse_special)) {
+  for (const auto& part : special_tokens_.cut(text, options.parse_special)) {
     if (part.id >= 0) {
       ids.push_back(part.id);
       after_special = true;
@@ -334,7 +299,15 @@ Result<std::vector<std::int32_t>> GgufTokenizer::encode(std::string_view text,
     }
     words.text.clear();
     const std::string_view plain = text.substr(part.begin, part.end - part.begin);
-    if (spm_) {
+    if (byte_level_) {
+      if (nfc_) {
+        LLM_ASSIGN_OR_RETURN(words.text, normalize(plain, NormalForm::nfc));
+      } else {
+        words.text = plain;
+      }
+      LLM_RETURN_IF_ERROR(pre_split_.run(words, matches));
+      for (const Words::Word word : words.words) model_->encode(words.view(word), scratch, ids);
+    } else {
       // A text, and what follows a special token, begins with a space.
       if (add_space_prefix_ && after_special) words.text = kSpaceMark;
       for (const char c : plain) {
@@ -345,10 +318,6 @@ Result<std::vector<std::int32_t>> GgufTokenizer::encode(std::string_view text,
         }
       }
       model_->encode(words.text, scratch, ids);
-    } else {
-      words.text = plain;
-      LLM_RETURN_IF_ERROR(pre_split_.run(words, matches));
-      for (const Words::Word word : words.words) model_->encode(words.view(word), scratch, ids);
     }
     after_special = false;
   }
@@ -388,7 +357,7 @@ std::string GgufTokenizer::token_bytes(std::int32_t id) const {
     case TokenType::normal:
       break;
   }
-  if (!spm_) return alphabet_to_bytes(text).value_or(std::string(text));
+  if (byte_level_) return alphabet_to_bytes(text).value_or(std::string(text));
   std::string out;
   std::size_t copied = 0;
   for (std::size_t at = text.find(kSpaceMark); at != std::string_view::npos;

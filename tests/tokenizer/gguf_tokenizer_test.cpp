@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "core/log.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/gguf_pre_split.h"
 #include "tokenizer/tokenizer.h"
@@ -169,6 +170,105 @@ TEST(GgufByteLevel, PreSplitsDiffer) {
             "GGUF vocabulary: tokenizer.ggml.pre \"gpt-17\" is not known");
 }
 
+// A log sink for as long as it lives.
+class Log {
+ public:
+  Log() {
+    core::set_log_sink([this](core::LogLevel level, std::string_view message) {
+      if (level == core::LogLevel::warning) text_ += message;
+    });
+  }
+  ~Log() { core::set_log_sink({}); }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+// Files from before tokenizer.ggml.pre: the architecture or the tokens tell, or llama.cpp's default
+// is used; never in silence.
+TEST(GgufByteLevel, WithoutAPreSplit) {
+  const auto without = [](const std::string& architecture, std::vector<std::string> more = {}) {
+    GgufVocabulary v = byte_level("");
+    v.architecture = architecture;
+    v.tokens.insert(v.tokens.end(), more.begin(), more.end());
+    return v;
+  };
+  // "12" is one token where numbers are one word, and the default cuts "'S" like GPT-2.
+  const Log log;
+  EXPECT_EQ(*build(without("starcoder2"))->encode("12", kPlain), Ids({'1', '2'}));
+  EXPECT_EQ(*build(without("phi2"))->encode("12", kPlain), Ids({259}));
+  EXPECT_EQ(*build(without("qwen2"))->encode("12", kPlain), Ids({'1', '2'}));
+  EXPECT_EQ(log.text().find("not recognised"), std::string::npos) << log.text();
+  EXPECT_NE(log.text().find("it is \"starcoder\""), std::string::npos) << log.text();
+
+  const Log unknown;
+  EXPECT_EQ(*build(without("llama"))->encode("12", kPlain),
+            *build(byte_level("default"))->encode("12", kPlain));
+  EXPECT_NE(unknown.text().find("the family is not recognised"), std::string::npos);
+  const Log named;
+  EXPECT_NE(build(byte_level("gpt-2")), nullptr);
+  EXPECT_EQ(named.text(), "");
+}
+
+TEST(GgufByteLevel, TokensTellTheFamily) {
+  using Vocabulary = std::vector<std::pair<std::string_view, std::int32_t>>;
+  const auto infer = [](std::string_view architecture, std::size_t size, Vocabulary tokens) {
+    return infer_gguf_pre_split(architecture, size, [&](std::string_view text) {
+      for (const auto& [token, id] : tokens) {
+        if (token == text) return id;
+      }
+      return -1;
+    });
+  };
+  EXPECT_EQ(infer("llama", 128256, {{"<|begin_of_text|>", 128000}, {"<|eot_id|>", 128009}}),
+            "llama-bpe");
+  EXPECT_EQ(infer("llama", 102400, {{"<｜begin▁of▁sentence｜>", 100000}}), "deepseek-llm");
+  EXPECT_EQ(infer("llama", 32256, {{"<｜begin▁of▁sentence｜>", 32013}}), "deepseek-coder");
+  EXPECT_EQ(infer("deepseek2", 129280, {{"<｜begin▁of▁sentence｜>", 0}}), "deepseek-v3");
+  EXPECT_EQ(infer("llama", 131072, {{"[INST]", 3}, {"[IMG]", 10}}), "tekken");
+  EXPECT_EQ(infer("phi3", 200064, {{"<|endofprompt|>", 200018}}), "gpt-4o");
+  EXPECT_EQ(infer("stablelm", 100352, {}), "stablelm2");
+  EXPECT_EQ(infer("stablelm", 50304, {}), "gpt-2");
+  EXPECT_EQ(infer("falcon", 65024, {}), "falcon");
+  EXPECT_EQ(infer("qwen3moe", 151936, {}), "qwen2");
+  EXPECT_EQ(infer("llama", 320, {}), "");
+}
+
+// Qwen's own tokenizer composes characters; the files do not say so.
+TEST(GgufByteLevel, QwenComposesCharacters) {
+  const Ids composed = {0xC3, 0xA9};
+  EXPECT_EQ(*build(byte_level("qwen2"))->encode("e\u0301", kPlain), composed);
+  EXPECT_EQ(*build(byte_level("deepseek-r1-qwen"))->encode("e\u0301", kPlain), composed);
+  EXPECT_EQ(*build(byte_level("stablelm2"))->encode("e\u0301", kPlain), composed);
+  EXPECT_EQ(*build(byte_level("llama-bpe"))->encode("e\u0301", kPlain), Ids({'e', 0xCC, 0x81}));
+}
+
+TEST(GgufCharacters, MergesOverCharactersWithMarksForSpaces) {
+  GgufVocabulary v;
+  v.model = "gemma4";
+  const auto add = [&v](std::string text, std::int32_t type) {
+    v.tokens.push_back(std::move(text));
+    v.token_types.push_back(type);
+  };
+  add("<bos>", kControl);
+  for (unsigned byte = 0; byte < 256; ++byte) add(fmt::format("<0x{:02X}>", byte), kByte);
+  for (const char* text : {"a", "b", "\u2581", "\n", "ab", "\u2581ab", "\n\n"}) {  // 257 to 263
+    add(text, kNormal);
+  }
+  v.merges = {"a b", "\u2581 ab", "\n \n"};
+  v.bos_id = 0;
+  const auto tokenizer = build(v);
+  EXPECT_EQ(*tokenizer->encode("ab ab\n\n"), Ids({0, 261, 262, 263}));
+  EXPECT_EQ(*tokenizer->encode("\u00E9 a", kPlain), Ids({1 + 0xC3, 1 + 0xA9, 259, 257}));
+  EXPECT_EQ(*tokenizer->encode("<0x41>", kPlain),
+            Ids({1 + '<', 1 + '0', 1 + 'x', 1 + '4', 1 + '1', 1 + '>'}));
+  EXPECT_EQ(*tokenizer->decode(Ids({0, 262, 1 + 0xC3, 1 + 0xA9, 259, 257}), true), " ab\u00E9 a");
+  EXPECT_FALSE(tokenizer->strips_leading_space());
+  v.merges = {"a \u2581"};
+  EXPECT_NE(error_of(v), "accepted");
+}
+
 TEST(GgufByteLevel, BosByDefaultForSomeFamilies) {
   GgufVocabulary v = byte_level("llama-bpe");
   v.bos_id = 258;
@@ -203,7 +303,22 @@ TEST(GgufByteLevel, EveryPreSplit) {
                            "deepseek-r1-qwen",
                            "stablelm2",
                            "megrez",
+                           "kormo",
+                           "f2llmv2",
                            "qwen35",
+                           "ufakzeka",
+                           "seed-coder",
+                           "midm-2.0",
+                           "glm4",
+                           "a.x-4.0",
+                           "mellum",
+                           "trillion",
+                           "granite-docling",
+                           "mellum2",
+                           "joyai-llm",
+                           "youtu",
+                           "kanana2",
+                           "minicpm5",
                            "gpt-2",
                            "phi-2",
                            "mpt",
@@ -258,7 +373,8 @@ TEST(Gguf, BrokenTables) {
   EXPECT_EQ(error_of(v), "GGUF vocabulary: byte token 260 is spelled \"a\"");
   v = spm();
   v.model = "bert";
-  EXPECT_EQ(error_of(v), "GGUF vocabulary: tokenizer.ggml.model \"bert\" (supported: llama, gpt2)");
+  EXPECT_EQ(error_of(v),
+            "GGUF vocabulary: tokenizer.ggml.model \"bert\" (supported: llama, gpt2, gemma4)");
   EXPECT_EQ(error_of({}), "GGUF vocabulary: there are no tokens");
   v = byte_level("gpt-2");
   v.merges.push_back("nospace");

@@ -25,9 +25,9 @@ std::string error_of(const fs::path& path) {
   return result ? "accepted" : result.error().message();
 }
 
-GgufMetadata vocabulary() {
+GgufMetadata vocabulary(const std::string& architecture = "llama") {
   GgufMetadata metadata;
-  EXPECT_TRUE(metadata.insert("general.architecture", std::string("llama")));
+  EXPECT_TRUE(metadata.insert("general.architecture", architecture));
   EXPECT_TRUE(metadata.insert("tokenizer.ggml.model", std::string("llama")));
   EXPECT_TRUE(metadata.insert("tokenizer.ggml.tokens",
                               GgufArray(std::vector<std::string>{"<unk>", "<s>", "</s>", "\u2581",
@@ -72,6 +72,21 @@ TEST(LoadTokenizer, GgufMetadata) {
   ASSERT_TRUE(loaded.has_value()) << loaded.error().message();
   // BOS 2, the space behind </s> swallowed as in Phi-3, EOS 1.
   EXPECT_EQ(*(*loaded)->encode("a</s> a\n"), std::vector<std::int32_t>({2, 5, 2, 5, 6, 1}));
+}
+
+// The same where only the architecture says so, and for other spellings of the name.
+TEST(LoadTokenizer, Phi3ByArchitectureOrName) {
+  for (const auto& [architecture, name] :
+       {std::pair{"phi3", "Some chat"}, {"llama", "Phi 3 Mini 4k Instruct"}, {"llama", "Phi3"}}) {
+    const TempDir folder;
+    GgufMetadata metadata = vocabulary(architecture);
+    EXPECT_TRUE(metadata.insert("general.name", std::string(name)));
+    const auto loaded = load(write(folder, metadata));
+    ASSERT_TRUE(loaded.has_value()) << loaded.error().message();
+    EXPECT_EQ(*(*loaded)->encode("a</s> a", {.add_special = false}),
+              std::vector<std::int32_t>({5, 2, 5}))
+        << name;
+  }
 }
 
 TEST(LoadTokenizer, GgufErrors) {
