@@ -41,14 +41,6 @@ Result<std::int32_t> get_id(const formats::GgufMetadata& metadata, std::string_v
   return static_cast<std::int32_t>(*id);
 }
 
-// Phi-3's special tokens swallow the white space behind them. The file has no key that says so; its
-// architecture or the model's name does, in any of its spellings.
-bool is_phi3(std::string name) {
-  std::erase_if(name, [](char c) { return c == '-' || c == ' ' || c == '_'; });
-  for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return name.find("phi3") != std::string::npos;
-}
-
 Result<std::unique_ptr<Tokenizer>> load_gguf(const formats::GgufMetadata& metadata) {
   tokenizer::GgufVocabulary vocabulary;
   LLM_ASSIGN_OR_RETURN(const auto architecture, metadata.get_string("general.architecture"));
@@ -78,7 +70,7 @@ Result<std::unique_ptr<Tokenizer>> load_gguf(const formats::GgufMetadata& metada
   LLM_ASSIGN_OR_RETURN(const auto* merges, metadata.get_strings("tokenizer.ggml.merges"));
   if (merges != nullptr) {
     vocabulary.merges = *merges;
-  } else if (vocabulary.model != "llama") {
+  } else if (vocabulary.model == "gpt2" || vocabulary.model == "gemma4") {
     return core::corrupt_data("tokenizer.ggml.merges is missing");
   }
 
@@ -91,8 +83,7 @@ Result<std::unique_ptr<Tokenizer>> load_gguf(const formats::GgufMetadata& metada
   LLM_ASSIGN_OR_RETURN(vocabulary.add_space_prefix,
                        metadata.get_bool("tokenizer.ggml.add_space_prefix"));
   LLM_ASSIGN_OR_RETURN(const auto name, metadata.get_string("general.name"));
-  vocabulary.strip_after_special = vocabulary.model == "llama" &&
-                                   (is_phi3(vocabulary.architecture) || is_phi3(name.value_or("")));
+  vocabulary.name = name.value_or("");
   return tokenizer::tokenizer_from_gguf(std::move(vocabulary));
 }
 

@@ -31,7 +31,8 @@ enum class TokenType : std::uint8_t {
 
 /// The tokenizer.ggml.* metadata of a GGUF file, as plain data. Ids are -1 when absent.
 struct GgufVocabulary {
-  std::string architecture;  ///< general.architecture; tells the pre-split where `pre` is absent
+  /// general.architecture and general.name: they tell what the vocabulary's own keys leave out.
+  std::string architecture, name;
   /// "llama" (SentencePiece BPE), "gpt2" (byte-level BPE) or "gemma4" (BPE over characters)
   std::string model;
   std::string pre;  ///< name of the pre-split, e.g. "llama-bpe"; empty when absent
@@ -41,7 +42,6 @@ struct GgufVocabulary {
   std::vector<std::string> merges;        ///< "left right"
   std::int32_t bos_id = -1, eos_id = -1, unknown_id = -1, padding_id = -1;
   std::optional<bool> add_bos, add_eos, add_space_prefix;
-  bool strip_after_special = false;  ///< Phi-3: special tokens swallow the whitespace after them
 };
 
 struct EncodeOptions {

@@ -35,6 +35,19 @@ int byte_of_token(std::string_view text) {
   return static_cast<int>(high * 16 + low);
 }
 
+// Phi-3's special tokens swallow the white space behind them. The file has no key that says so; its
+// architecture or the model's name does, in any of its spellings. Phi-4's byte-level vocabulary has
+// no such tokens.
+bool strips_after_special(const GgufVocabulary& vocabulary) {
+  const auto names_phi3 = [](std::string name) {
+    std::erase_if(name, [](char c) { return c == '-' || c == ' ' || c == '_'; });
+    for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    return name.find("phi3") != std::string::npos;
+  };
+  return vocabulary.model == "llama" &&
+         (names_phi3(vocabulary.architecture) || names_phi3(vocabulary.name));
+}
+
 class GgufTokenizer : public Tokenizer {
  public:
   explicit GgufTokenizer(GgufVocabulary vocabulary) : vocabulary_(std::move(vocabulary)) {}
@@ -109,7 +122,8 @@ Status GgufTokenizer::start() {
     return core::unsupported("{}: tokenizer.ggml.model {} (supported: llama, gpt2, gemma4)", kWhat,
                              core::quote(vocabulary_.model));
   }
-  special_tokens_ = GgufSpecialTokens(vocabulary_.tokens, types_, vocabulary_.strip_after_special);
+  special_tokens_ =
+      GgufSpecialTokens(vocabulary_.tokens, types_, strips_after_special(vocabulary_));
   return Status();
 }
 
