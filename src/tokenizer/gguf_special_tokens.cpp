@@ -4,13 +4,14 @@
 #include <array>
 #include <utility>
 
+#include "tokenizer/unicode_classes.h"
+#include "tokenizer/utf8.h"
+
 namespace llm::tokenizer {
 namespace {
 
 // Phi-3's special tokens that do not swallow the white space behind them.
 constexpr std::array<std::string_view, 3> kKeepsSpace = {"<unk>", "<s>", "<|endoftext|>"};
-
-bool is_ascii_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 }  // namespace
 
@@ -68,7 +69,11 @@ std::vector<GgufSpecialTokens::Part> GgufSpecialTokens::cut(std::string_view tex
     }
     if (strip_after_ &&
         std::find(keep_space_.begin(), keep_space_.end(), best.id) == keep_space_.end()) {
-      while (end < text.size() && !taken[end] && is_ascii_space(text[end])) ++end;
+      while (end < text.size() && !taken[end]) {
+        const std::size_t length = utf8_length(text[end]);
+        if (!is_white_space(decode_valid_utf8(text.data() + end, length))) break;
+        end += length;
+      }
     }
     for (std::size_t at = best.begin; at < end; ++at) taken[at] = true;
     tokens.push_back({best.id, best.begin, end});

@@ -26,7 +26,7 @@ class GgufSpecialTokens {
   GgufSpecialTokens(const std::vector<std::string>& tokens, const std::vector<TokenType>& types,
                     bool strip_after);
 
-  /// Without `parse_special`, only user-defined tokens are cut out.
+  /// Without `parse_special`, only user-defined tokens are cut out. `text` must be valid UTF-8.
   std::vector<Part> cut(std::string_view text, bool parse_special) const;
 
  private:

@@ -117,6 +117,7 @@ TEST(GgufSpm, Phi3SwallowsSpaceAfterSpecialTokens) {
   EXPECT_EQ(*build(v)->encode("<tool> \na", kPlain), Ids({262, 259, 259, 3 + '\n', 260}));
   v.architecture = "phi3";
   EXPECT_EQ(*build(v)->encode("<tool> \na", kPlain), Ids({262, 261}));
+  EXPECT_EQ(*build(v)->encode("<tool>\u0085\u3000a", kPlain), Ids({262, 261}));
   EXPECT_EQ(*build(v)->encode("<s> a", kPlain), Ids({1, 259, 261}));
 }
 
