@@ -31,11 +31,15 @@ import natural_text  # noqa: E402
 DOCUMENT = 10_000
 
 
-def run_bench(binary: str, tokenizer_root: Path, texts: Path, name: str, kind: str) -> dict[str, float]:
-    """MB/s of encode and decode."""
-    done = subprocess.run([binary, str(tokenizer_root), str(texts), f"--benchmark_filter=/{name}/{kind}$",
+def run_bench(binary: str, tokenizer_root: Path, texts: Path, name: str) -> dict[str, float]:
+    """MB/s by "encode KIND" and "decode KIND"."""
+    done = subprocess.run([binary, str(tokenizer_root), str(texts), f"--benchmark_filter=/{name}/",
                            "--benchmark_format=json", "--benchmark_min_time=0.2"], capture_output=True, check=True)
-    return {run["name"].split("/")[0]: run["bytes_per_second"] / 1e6 for run in json.loads(done.stdout)["benchmarks"]}
+    speeds = {}
+    for run in json.loads(done.stdout)["benchmarks"]:
+        what, _, kind = run["name"].split("/")
+        speeds[f"{what} {kind}"] = run["bytes_per_second"] / 1e6
+    return speeds
 
 
 def documents(text: str) -> list[str]:
@@ -51,13 +55,18 @@ def documents(text: str) -> list[str]:
     return pieces
 
 
-def run_hugging_face(tokenizer: tokenizers.Tokenizer, pieces: list[str], size: int) -> dict[str, float]:
-    start = time.process_time()
-    encoded = tokenizer.encode_batch_fast(pieces)
-    middle = time.process_time()
-    tokenizer.decode_batch([one.ids for one in encoded])
-    end = time.process_time()
-    return {"encode": size / 1e6 / (middle - start), "decode": size / 1e6 / (end - middle)}
+def run_hugging_face(tokenizer: tokenizers.Tokenizer, texts: dict[str, str]) -> dict[str, float]:
+    """The same."""
+    speeds = {}
+    for kind, text in texts.items():
+        pieces, megabytes = documents(text), len(text.encode()) / 1e6
+        start = time.process_time()
+        encoded = tokenizer.encode_batch_fast(pieces)
+        middle = time.process_time()
+        tokenizer.decode_batch([one.ids for one in encoded])
+        end = time.process_time()
+        speeds |= {f"encode {kind}": megabytes / (middle - start), f"decode {kind}": megabytes / (end - middle)}
+    return speeds
 
 
 def main() -> int:
@@ -70,6 +79,7 @@ def main() -> int:
     args = parser.parse_args()
     names = args.only or sorted(p.parent.name for p in args.tokenizers.glob("*/tokenizer.json"))
     print(f"tokenizers {tokenizers.__version__}; medians of {args.rounds} alternating rounds; MB/s, ours / theirs = ratio")
+    print("| | | " + " | ".join(natural_text.KINDS) + " |\n|---|---|" + "---|" * len(natural_text.KINDS))
     lowest = 1e9
     with tempfile.TemporaryDirectory() as folder:
         texts = {kind: natural_text.text(kind, int(args.megabytes * 1e6)) for kind in natural_text.KINDS}
@@ -77,19 +87,18 @@ def main() -> int:
             (Path(folder) / f"{kind}.txt").write_text(text, newline="")
         for name in names:
             tokenizer = tokenizers.Tokenizer.from_file(str(args.tokenizers / name / "tokenizer.json"))
-            row = []
-            for kind, text in texts.items():
-                pieces, size = documents(text), len(text.encode())
-                ours, theirs = [], []
-                for _ in range(args.rounds):
-                    ours.append(run_bench(args.bench, args.tokenizers, Path(folder), name, kind))
-                    theirs.append(run_hugging_face(tokenizer, pieces, size))
-                for what in ("encode", "decode"):
-                    a, b = median(one[what] for one in ours), median(one[what] for one in theirs)
+            ours, theirs = [], []
+            for _ in range(args.rounds):
+                ours.append(run_bench(args.bench, args.tokenizers, Path(folder), name))
+                theirs.append(run_hugging_face(tokenizer, texts))
+            for what in ("encode", "decode"):
+                cells = []
+                for kind in texts:
+                    a, b = (median(one[f"{what} {kind}"] for one in side) for side in (ours, theirs))
+                    cells.append(f"{a:.0f} / {b:.1f} = {a / b:.0f}")
                     if what == "encode":
                         lowest = min(lowest, a / b)
-                    row.append(f"{what} {kind} {a:.1f}/{b:.2f}={a / b:.1f}")
-            print(f"{name}: " + ", ".join(row), flush=True)
+                print(f"| {name} | {what} | " + " | ".join(cells) + " |", flush=True)
     print(f"lowest ratio of encoding: {lowest:.1f}")
     return 0
 
