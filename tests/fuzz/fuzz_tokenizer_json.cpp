@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "core/check.h"
+#include "tokenizer/gguf_export.h"
 #include "tokenizer/stream_decoder.h"
 #include "tokenizer/tokenizer.h"
 
@@ -35,22 +36,43 @@ void check_tokenizer(const llm::tokenizer::Tokenizer& tokenizer) {
   }
 }
 
+bool is_printable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+}
+
+// What was read may be written as GGUF's vocabulary, which then reads back, or be refused.
+void check_export(std::string_view json, std::string_view config) {
+  const auto exported = llm::tokenizer::export_gguf_vocabulary(
+      json, config, {.vocab_size = 3000, .sentencepiece = true});
+  if (exported) {
+    const auto tokenizer = llm::tokenizer::tokenizer_from_gguf(exported->vocabulary);
+    LLM_CHECK(tokenizer.has_value());
+    LLM_CHECK((*tokenizer)->vocab_size() == 3000);
+    check_tokenizer(**tokenizer);
+    return;
+  }
+  LLM_CHECK(exported.error().code() != llm::StatusCode::internal);
+  LLM_CHECK(is_printable(exported.error().message()));
+}
+
 }  // namespace
 
 // tokenizer.json, and behind a NUL byte, if there is one, tokenizer_config.json.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const std::size_t cut = std::min(input.find('\0'), input.size());
-  const auto tokenizer = llm::tokenizer::tokenizer_from_json(
-      input.substr(0, cut), input.substr(std::min(cut + 1, input.size())));
+  const std::string_view json = input.substr(0, cut);
+  const std::string_view config = input.substr(std::min(cut + 1, input.size()));
+  const auto tokenizer = llm::tokenizer::tokenizer_from_json(json, config);
   if (tokenizer) {
     check_tokenizer(**tokenizer);
+    check_export(json, config);
     return 0;
   }
   const llm::Status& error = tokenizer.error();
   LLM_CHECK(error.code() != llm::StatusCode::internal);
   LLM_CHECK(error.message().starts_with("tokenizer"));  // .json or _config.json
   LLM_CHECK(error.message().size() < 3000);
-  for (const char c : error.message()) LLM_CHECK(c >= 0x20 && c < 0x7f);
+  LLM_CHECK(is_printable(error.message()));
   return 0;
 }
