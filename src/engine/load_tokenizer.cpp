@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/mapped_file.h"
+#include "tokenizer/gguf_model_name.h"
 
 namespace llm::engine {
 namespace {
@@ -41,21 +42,13 @@ Result<std::int32_t> get_id(const formats::GgufMetadata& metadata, std::string_v
   return static_cast<std::int32_t>(*id);
 }
 
-// Phi-3's special tokens swallow the white space behind them. The file has no key that says so;
-// the model's name does, written with or without the hyphen.
-bool names_phi3(std::string name) {
-  std::string wanted = "phi-3";
-  for (std::string* text : {&name, &wanted}) {
-    std::erase(*text, '-');
-    for (char& c : *text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  }
-  return name.find(wanted) != std::string::npos;
-}
-
 Result<std::unique_ptr<Tokenizer>> load_gguf(const formats::GgufMetadata& metadata) {
   tokenizer::GgufVocabulary vocabulary;
   LLM_ASSIGN_OR_RETURN(const auto model, metadata.get_string("tokenizer.ggml.model"));
   if (!model) return core::not_found("tokenizer.ggml.model is missing: the file has no tokenizer");
+  if (*model == "none" || *model == "no_vocab") {
+    return core::not_found("tokenizer.ggml.model is {}: the file has no tokenizer", *model);
+  }
   vocabulary.model = *model;
   LLM_ASSIGN_OR_RETURN(const auto pre, metadata.get_string("tokenizer.ggml.pre"));
   vocabulary.pre = pre.value_or("");
@@ -92,7 +85,7 @@ Result<std::unique_ptr<Tokenizer>> load_gguf(const formats::GgufMetadata& metada
   LLM_ASSIGN_OR_RETURN(vocabulary.add_space_prefix,
                        metadata.get_bool("tokenizer.ggml.add_space_prefix"));
   LLM_ASSIGN_OR_RETURN(const auto name, metadata.get_string("general.name"));
-  vocabulary.strip_after_special = names_phi3(name.value_or(""));
+  vocabulary.strip_after_special = tokenizer::strips_after_special_by_name(name.value_or(""));
   return tokenizer::tokenizer_from_gguf(std::move(vocabulary));
 }
 

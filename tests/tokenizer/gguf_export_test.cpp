@@ -9,6 +9,7 @@
 
 #include "core/json.h"
 #include "core/mapped_file.h"
+#include "tokenizer/gguf_model_name.h"
 #include "tokenizer/utf8.h"
 
 namespace llm::tokenizer {
@@ -281,6 +282,20 @@ TEST(GgufExport, ControlTokensThatSwallowWhiteSpaceAsPhi3sDo) {
   const GgufExport mixed = exported(tokenizer);
   EXPECT_FALSE(mixed.vocabulary.strip_after_special);
   EXPECT_TRUE(warns_of(mixed, "rstrip"));
+}
+
+TEST(GgufModelName, SaysThatControlTokensSwallowWhiteSpaceOrNot) {
+  for (const char* name : {"Phi-3-mini", "my phi3.5", "PHI--3", "phi3"}) {
+    EXPECT_TRUE(strips_after_special_by_name(name)) << name;
+    EXPECT_EQ(name_that_strips(name, true), name);
+    EXPECT_FALSE(strips_after_special_by_name(name_that_strips(name, false))) << name;
+  }
+  for (const char* name : {"phi-2", "Phi 3", "phi", "", "llama-3"}) {
+    EXPECT_FALSE(strips_after_special_by_name(name)) << name;
+    EXPECT_EQ(name_that_strips(name, false), name);
+    EXPECT_TRUE(strips_after_special_by_name(name_that_strips(name, true))) << name;
+  }
+  EXPECT_EQ(name_that_strips("Phi-3-tests", false), "Phi 3-tests");
 }
 
 }  // namespace
