@@ -2,9 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
+#include <set>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace llm::models {
@@ -98,14 +99,18 @@ void compare_experts(const ModelConfig& wanted, const ModelConfig& found, Compar
 }
 
 void compare_layers(const ModelConfig& wanted, const ModelConfig& found, Comparison& comparison) {
+  std::set<std::pair<int, int>> ropes;
   for (std::size_t l = 0; l < wanted.layers.size(); ++l) {
     const LayerConfig& a = wanted.layers[l];
     const LayerConfig& b = found.layers[l];
     comparison.exact(fmt::format("sliding window of layer {}", l), window_of(wanted, l),
                      window_of(found, l));
     comparison.exact(fmt::format("experts in layer {}", l), a.moe, b.moe);
-    compare_ropes(wanted.ropes[static_cast<std::size_t>(a.rope)],
-                  found.ropes[static_cast<std::size_t>(b.rope)], wanted.max_positions, comparison);
+    ropes.emplace(a.rope, b.rope);
+  }
+  for (const auto& [a, b] : ropes) {
+    compare_ropes(wanted.ropes[static_cast<std::size_t>(a)],
+                  found.ropes[static_cast<std::size_t>(b)], wanted.max_positions, comparison);
   }
 }
 

@@ -25,6 +25,8 @@ struct OutputTensor {
   std::function<void(std::int64_t unit, float* values)> read;
   /// Bytes that may be written as they are, if the type stays stored[0]'s.
   bool same_bytes = false;
+  /// Of a type that cannot be read: the bytes are carried over, and `read` is empty.
+  bool opaque = false;
 
   std::int64_t columns() const { return shape.back(); }
   std::int64_t rows() const {

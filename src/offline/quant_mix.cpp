@@ -49,7 +49,7 @@ Part part_of(std::string_view name) {
 /// Matrices of weights, but not routers and what else is small and decides much.
 bool is_quantized(const OutputTensor& tensor) {
   const std::string_view name = tensor.name;
-  return tensor.dimensions() >= 2 && name.ends_with("weight") &&
+  return !tensor.opaque && tensor.dimensions() >= 2 && name.ends_with("weight") &&
          name.find("_norm.weight") == std::string_view::npos &&
          name.find("ffn_gate_inp.weight") == std::string_view::npos;
 }
@@ -89,12 +89,13 @@ class Mixer {
       : mix_(mix), model_(model) {
     for (const OutputTensor& tensor : tensors) {
       const Part part = part_of(tensor.name);
-      if (part == Part::v) ++v_count_;
+      if (part == Part::v) v_layers_.push_back(layer_of(tensor.name));
       if (part == Part::output) tied_ = false;
     }
+    std::sort(v_layers_.begin(), v_layers_.end());
   }
 
-  DType wanted(const OutputTensor& tensor) {
+  DType wanted(const OutputTensor& tensor) const {
     const std::int64_t layer = layer_of(tensor.name);
     switch (part_of(tensor.name)) {
       case Part::output:
@@ -102,7 +103,7 @@ class Mixer {
       case Part::embedding:
         return tied_ ? for_output(tensor) : mix_.base;
       case Part::v:
-        return for_v(v_seen_++);
+        return for_v(layer);
       case Part::k:
         return has_eight_experts() ? DType::q8_0 : mix_.base;
       case Part::attention_output:
@@ -128,10 +129,13 @@ class Mixer {
     return is_of(DType::q8_0) ? DType::q8_0 : DType::q6_k;
   }
 
-  DType for_v(std::int64_t index) const {
+  DType for_v(std::int64_t layer) const {
+    const auto index =
+        std::lower_bound(v_layers_.begin(), v_layers_.end(), layer) - v_layers_.begin();
+    const auto count = static_cast<std::int64_t>(v_layers_.size());
     DType type = mix_.base;
     if (mix_.rule == Rule::nl && heads_share(4)) type = DType::q5_k;
-    if (mix_.rule == Rule::medium && gets_more_bits(index, v_count_)) type = DType::q6_k;
+    if (mix_.rule == Rule::medium && gets_more_bits(index, count)) type = DType::q6_k;
     if (mix_.rule == Rule::small && index < 4) type = DType::q5_k;
     // The 70B models: a v matrix is so small beside the others that more bits cost nothing.
     const bool is_70b =
@@ -167,9 +171,8 @@ class Mixer {
 
   const QuantMix& mix_;
   const MixedModel& model_;
-  std::int64_t v_count_ = 0;
-  std::int64_t v_seen_ = 0;
-  bool tied_ = true;  // the embedding is the output matrix as well
+  std::vector<std::int64_t> v_layers_;  // layers with such a matrix, in order
+  bool tied_ = true;                    // the embedding is the output matrix as well
 };
 
 }  // namespace
@@ -191,7 +194,7 @@ std::vector<ChosenType> choose_types(const QuantMix& mix, bool pure, const Mixed
                                      std::span<const OutputTensor> tensors,
                                      std::span<const DType> kept) {
   std::vector<ChosenType> types;
-  Mixer mixer(mix, model, tensors);
+  const Mixer mixer(mix, model, tensors);
   for (std::size_t t = 0; t < tensors.size(); ++t) {
     if (!is_quantized(tensors[t])) {
       types.push_back({kept[t], {}});

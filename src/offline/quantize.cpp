@@ -42,6 +42,13 @@ Status check_output(const QuantizeOptions& options, const formats::ModelFile& in
       return core::invalid_argument("{}: the output is also the input", options.output);
     }
   }
+  // Not only weights: config.json and its like are part of the model, too.
+  const bool beside_input =
+      input.format() == formats::FileFormat::safetensors &&
+      is_same_file(path.parent_path().empty() ? "." : path.parent_path(), input.directory());
+  if (beside_input && path.extension() != ".gguf") {
+    return core::invalid_argument("{}: a file of the input would be overwritten", options.output);
+  }
   if (!fs::is_regular_file(status)) {
     return core::invalid_argument("{}: expected a file to write, found something else there",
                                   options.output);
@@ -110,7 +117,7 @@ TensorEncoder::Problem TensorEncoder::encode_unit(const OutputTensor& tensor, DT
     const std::size_t bytes = row * static_cast<std::size_t>(tensor.rows_of_unit);
     std::memcpy(target, tensor.stored[0]->view.data + static_cast<std::size_t>(unit) * bytes,
                 bytes);
-    if (!tensor.read) return Problem::none;  // not numbers of this program
+    if (tensor.opaque) return Problem::none;
   }
   tensor.read(unit, work.values.data());
   float largest = 0;
@@ -131,25 +138,22 @@ TensorEncoder::Problem TensorEncoder::encode_unit(const OutputTensor& tensor, DT
 Status TensorEncoder::problem(const OutputTensor& tensor, DType type, std::int64_t unit,
                               Problem what) const {
   // Of several matrices in one tensor, the one that is to blame.
-  const auto parts = static_cast<std::int64_t>(tensor.stored.size());
   std::string name = tensor.name;
-  std::int64_t row = unit * tensor.rows_of_unit;
-  if (parts > 0) {
+  if (const auto parts = static_cast<std::int64_t>(tensor.stored.size()); parts > 0) {
     const std::int64_t rows_of_part = tensor.rows() / parts;
-    name = tensor.stored[static_cast<std::size_t>(row / rows_of_part)]->name;
-    row %= rows_of_part;
+    name = tensor.stored[static_cast<std::size_t>(unit * tensor.rows_of_unit / rows_of_part)]->name;
   }
+  const std::string where = fmt::format("{}: tensor {}", file_.path().string(), name);
   if (what == Problem::too_large) {
-    return core::invalid_argument("{}: tensor {}: row {}: values too large for {}",
-                                  file_.path().string(), name, row, to_string(type));
+    return core::invalid_argument("{}: values too large for {}", where, to_string(type));
   }
-  return core::corrupt_data("{}: tensor {}: row {}: expected finite numbers, found NaN or infinity",
-                            file_.path().string(), name, row);
+  return core::corrupt_data("{}: expected finite numbers, found NaN or infinity", where);
 }
 
 Status TensorEncoder::write(const OutputTensor& tensor, DType type) {
   constexpr std::int64_t kPieceElements = std::int64_t{1} << 14;
   constexpr std::int64_t kPiecesOfSlice = 256;
+  if (tensor.elements() == 0) return {};
   const std::int64_t unit_elements = tensor.rows_of_unit * tensor.columns();
   const std::int64_t units = tensor.rows() / tensor.rows_of_unit;
   const std::size_t unit_bytes = row_bytes(type, static_cast<std::size_t>(tensor.columns())) *

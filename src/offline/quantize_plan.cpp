@@ -46,9 +46,9 @@ Result<QuantizePlan> plan_safetensors(const ModelFile& file) {
   auto target = models::export_config(plan.config);
   if (!target) return target.error().with_prefix(file.path().string());
   plan.warnings = std::move(target->warnings);
+  LLM_ASSIGN_OR_RETURN(plan.tensors, gguf_tensors(file, plan.config, *target));
   LLM_RETURN_IF_ERROR(
       add_gguf_tokenizer(file, plan.config.vocab_size, target->metadata, plan.warnings));
-  LLM_ASSIGN_OR_RETURN(plan.tensors, gguf_tensors(file, plan.config, *target));
   plan.kept.assign(plan.tensors.size(), DType::f32);
   plan.metadata = std::move(target->metadata);
   LLM_RETURN_IF_ERROR(check_expressed(file, *target, plan));
@@ -66,7 +66,8 @@ Result<QuantizePlan> plan_gguf(const ModelFile& file) {
     const core::TensorView& view = entry.view;
     OutputTensor tensor{.name = entry.name, .shape = view.shape, .stored = {&entry}};
     tensor.same_bytes = true;
-    if (quant::can_decode(view.dtype)) {
+    tensor.opaque = !quant::can_decode(view.dtype);
+    if (!tensor.opaque) {
       const std::int64_t columns = tensor.columns();
       const std::size_t row = row_bytes(view.dtype, static_cast<std::size_t>(columns));
       tensor.read = [&view, columns, row](std::int64_t at, float* values) {

@@ -41,6 +41,13 @@ inline int round_half_up(float value, int high) {
   return static_cast<int>(clamped(value + 0.5f, 0.0f, static_cast<float>(high)));
 }
 
+/// Nearest integer within [-bound, bound], ties away from zero, as Q8_0's reference rounds.
+inline int round_half_away(float value, int bound) {
+  constexpr float kBelowHalf = 0x1.fffffep-2f;  // with a half itself, 0.49999997 would become 1
+  const float bounded = clamped(value, static_cast<float>(-bound), static_cast<float>(bound));
+  return static_cast<int>(bounded + std::copysign(kBelowHalf, bounded));
+}
+
 inline float inverse_or_zero(float value) { return value != 0.0f ? 1.0f / value : 0.0f; }
 
 /// The element of largest magnitude, with its sign (the first one of equals).

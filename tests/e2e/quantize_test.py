@@ -37,8 +37,11 @@ class QuantizeTest(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         return done
 
+    def json_of(self, *args):
+        return json.loads(self.ok(*args).stdout)
+
     def json(self, *args):
-        return json.loads(self.ok(*args, "--json").stdout)
+        return self.json_of(*args, "--json")
 
     def fails(self, code, *args, **kwargs):
         """The last line of a failure; there is no output file and nothing on stdout."""
@@ -143,6 +146,12 @@ class QuantizeTest(unittest.TestCase):
         self.assertIn("warning: sliding window of 8: llama.cpp ignores it", done.stderr)
         report = self.json("quantize", FIXTURES / "mistral-window", self.out, "--type", "f32", "--force")
         self.assertEqual(len(report["warnings"]), 2)  # it has no tokenizer either
+
+    def test_a_model_without_tokenizer_takes_ids(self):
+        self.ok("quantize", FIXTURES / "llama-mha", self.out, "--type", "f32")
+        there = self.json_of("logits", "--model", self.out, "--tokens", "1,2,3")
+        here = self.json_of("logits", "--model", FIXTURES / "llama-mha", "--tokens", "1,2,3")
+        self.assertEqual(there["logits"], here["logits"])
 
     def test_a_disk_that_is_full_leaves_nothing(self):
         def allow_little():

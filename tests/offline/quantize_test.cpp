@@ -268,6 +268,12 @@ TEST_F(QuantizeTest, TheInputIsNeverOverwritten) {
   wanted.overwrite = true;
   wanted.output = (model.parent_path() / "." / "model.gguf").string();
   EXPECT_EQ(fails(wanted), wanted.output + ": the output is also the input");
+
+  wanted = options(path("copy"), "q8_0");
+  fs::copy(kFixtures / "llama-gqa", wanted.input);
+  wanted.overwrite = true;
+  wanted.output = wanted.input + "/config.json";
+  EXPECT_EQ(fails(wanted), wanted.output + ": a file of the input would be overwritten");
 }
 
 TEST_F(QuantizeTest, AnOutputThatIsNoFileIsRefused) {
@@ -322,17 +328,17 @@ TEST_F(QuantizeTest, ValuesThatAreNotFiniteAreRefusedByName) {
       with_value(directory_, "llama-gqa", "model.layers.1.mlp.up_proj.weight", 5 * 40 + 3, kNan);
   for (const char* type : {"f32", "q8_0", "q4_k_m"}) {
     const std::string message = fails(options(model, type));
-    EXPECT_NE(message.find("tensor model.layers.1.mlp.up_proj.weight: row "), std::string::npos)
-        << message;
-    EXPECT_NE(message.find("expected finite numbers, found NaN or infinity"), std::string::npos);
+    EXPECT_EQ(message, model.string() +
+                           ": tensor model.layers.1.mlp.up_proj.weight: expected finite numbers, "
+                           "found NaN or infinity");
   }
   const fs::path experts =
       with_value(directory_, "mixtral", "model.layers.0.block_sparse_moe.experts.6.w3.weight",
                  2 * 32 + 1, kInfinity);
   EXPECT_EQ(fails(options(experts, "q8_0")),
             experts.string() +
-                ": tensor model.layers.0.block_sparse_moe.experts.6.w3.weight: row 2: expected "
-                "finite numbers, found NaN or infinity");
+                ": tensor model.layers.0.block_sparse_moe.experts.6.w3.weight: expected finite "
+                "numbers, found NaN or infinity");
 }
 
 TEST_F(QuantizeTest, ValuesBeyondTheRangeOfTheTypeAreRefused) {
@@ -355,6 +361,41 @@ TEST_F(QuantizeTest, BrokenInputIsAnError) {
   EXPECT_NE(fails(options(model, "q8_0")).find("tensor "), std::string::npos);
   EXPECT_NE(fails(options(kFixtures / "llama-gqa", "q9")).find("expected one of f32"),
             std::string::npos);
+}
+
+// Tensors of integers, of no elements, and of one.
+TEST_F(QuantizeTest, WhatIsNoWeightIsCarriedOver) {
+  const ModelFile source = open(kFixtures / "llama-gqa.gguf");
+  std::vector<formats::TensorDeclaration> declared;
+  for (const TensorEntry& tensor : source.tensors()) {
+    declared.push_back({tensor.name, tensor.view.dtype, tensor.view.shape});
+  }
+  declared.push_back({"ids.weight", DType::i32, {2, 3}});
+  declared.push_back({"empty.weight", DType::f32, {4, 0}});
+  declared.push_back({"one.weight", DType::f16, {1}});
+  auto writer = formats::TensorFileWriter::create_gguf(path("more.gguf"), declared, source.gguf());
+  ASSERT_TRUE(writer.has_value()) << writer.error().message();
+  for (const TensorEntry& tensor : source.tensors()) {
+    ASSERT_TRUE(writer->write(tensor.name, {tensor.view.data, tensor.view.bytes}).ok());
+  }
+  const std::int32_t ids[6] = {1, -2, 3, -4, 5, 0x7fc00000};
+  const std::uint16_t one = 0x3c00;
+  ASSERT_TRUE(writer->write("ids.weight", std::as_bytes(std::span(ids))).ok());
+  ASSERT_TRUE(writer->write("one.weight", std::as_bytes(std::span(&one, 1))).ok());
+  ASSERT_TRUE(writer->finish().ok());
+
+  const QuantizeOptions wanted = options(path("more.gguf"), "q4_0");
+  ok(wanted);
+  const ModelFile before = open(wanted.input);
+  const ModelFile after = open(wanted.output);
+  for (const char* name : {"ids.weight", "empty.weight", "one.weight"}) {
+    const TensorEntry* found = after.find(name);
+    ASSERT_NE(found, nullptr) << name;
+    EXPECT_EQ(found->view.shape, before.find(name)->view.shape) << name;
+    if (found->view.bytes > 0 || before.find(name)->view.bytes > 0) {
+      EXPECT_TRUE(same_bytes(*found, *before.find(name))) << name;
+    }
+  }
 }
 
 TEST_F(QuantizeTest, AModelWithoutTokenizerHasNoVocabulary) {
