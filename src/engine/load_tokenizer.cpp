@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/mapped_file.h"
+#include "tokenizer/gguf_model_name.h"
 
 namespace llm::engine {
 namespace {
@@ -47,6 +48,9 @@ Result<std::unique_ptr<Tokenizer>> load_gguf(const formats::GgufMetadata& metada
   vocabulary.architecture = architecture.value_or("");
   LLM_ASSIGN_OR_RETURN(const auto model, metadata.get_string("tokenizer.ggml.model"));
   if (!model) return core::not_found("tokenizer.ggml.model is missing: the file has no tokenizer");
+  if (*model == "none" || *model == "no_vocab") {
+    return core::not_found("tokenizer.ggml.model is {}: the file has no tokenizer", *model);
+  }
   vocabulary.model = *model;
   LLM_ASSIGN_OR_RETURN(const auto pre, metadata.get_string("tokenizer.ggml.pre"));
   vocabulary.pre = pre.value_or("");

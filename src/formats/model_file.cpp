@@ -56,6 +56,14 @@ Result<ModelFile> ModelFile::open_tensors(const fs::path& path) {
   return ModelFile(FileFormat::safetensors, path, std::move(contents));
 }
 
+ModelFile ModelFile::planned_gguf(const fs::path& path, GgufMetadata metadata,
+                                  std::vector<TensorEntry> tensors) {
+  ModelContents contents;
+  contents.gguf = std::move(metadata);
+  contents.tensors = std::move(tensors);
+  return ModelFile(FileFormat::gguf, path, std::move(contents));
+}
+
 fs::path ModelFile::directory() const {
   std::error_code error;
   if (fs::is_directory(path_, error)) return path_;

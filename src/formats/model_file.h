@@ -41,6 +41,10 @@ class ModelFile {
   static Result<ModelFile> open(const std::filesystem::path& path);
   /// Opens one .safetensors file for its tensors alone: no config.json is looked for.
   static Result<ModelFile> open_tensors(const std::filesystem::path& path);
+  /// A GGUF file that is yet to be written, for reading its configuration back: the views need
+  /// bytes only where they are looked at.
+  static ModelFile planned_gguf(const std::filesystem::path& path, GgufMetadata metadata,
+                                std::vector<TensorEntry> tensors);
 
   FileFormat format() const { return format_; }
   /// The path that was given to open().

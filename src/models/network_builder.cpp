@@ -1,31 +1,11 @@
 #include "models/network_builder.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "core/half.h"
 
 namespace llm::models {
 namespace {
-
-constexpr std::string_view kHfRoot = "model.";
-
-// Buffers that old checkpoints carry along; they hold no weights.
-constexpr std::string_view kIgnoredSuffixes[] = {".rotary_emb.inv_freq", ".attention.bias",
-                                                 ".attention.masked_bias"};
-// Read with the configuration.
-constexpr std::string_view kRopeTensors[] = {"rope_freqs.weight", "rope_factors_long.weight",
-                                             "rope_factors_short.weight"};
-
-std::vector<std::string_view> words(std::string_view text) {
-  std::vector<std::string_view> found;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(' '), text.size());
-    if (end > 0) found.push_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return found;
-}
 
 // sqrt(hidden_size), of the type that the reference multiplies the embedding in.
 float embedding_scale(std::int64_t hidden_size, DType dtype) {
@@ -44,26 +24,9 @@ NetworkBuilder::NetworkBuilder(const formats::ModelFile& file, const ModelConfig
       config_(config),
       types_(types),
       gguf_(file.format() == formats::FileFormat::gguf),
-      prefix_(kHfRoot),
+      names_(file, config),
       loader_(file, types.weights, ops, pool, mode) {
   loader_.expect_scales(config.scale_block);
-  if (gguf_ || file.find(config.names.embedding) != nullptr) return;
-  for (const std::string_view candidate : words(config.spec->hf_prefixes)) {
-    const std::string_view rest = config.names.embedding.substr(kHfRoot.size());
-    if (file.find(std::string(candidate) + std::string(rest)) != nullptr) prefix_ = candidate;
-  }
-}
-
-std::string NetworkBuilder::name(std::string_view pattern, std::int64_t layer) const {
-  std::string full = at_layer(pattern, layer);
-  if (!gguf_ && prefix_ != kHfRoot && full.starts_with(kHfRoot)) {
-    full.replace(0, kHfRoot.size(), prefix_);
-  }
-  return full;
-}
-
-bool NetworkBuilder::has(std::string_view pattern, std::int64_t layer) const {
-  return !pattern.empty() && file_.find(name(pattern, layer)) != nullptr;
 }
 
 BiasRule NetworkBuilder::bias_rule(bool stated) const {
@@ -77,7 +40,7 @@ Result<Network> NetworkBuilder::build(const std::function<void(const LoadProgres
     if (!on_progress) return;
     on_progress({.layers_loaded = layers,
                  .layers_total = config_.n_layers,
-                 .bytes_loaded = loader_.claimed_bytes(),
+                 .bytes_loaded = loader_.claims().bytes(),
                  .bytes_total = file_.tensor_bytes()});
   };
   report(0);
@@ -90,27 +53,14 @@ Result<Network> NetworkBuilder::build(const std::function<void(const LoadProgres
   LLM_ASSIGN_OR_RETURN(network.final_norm, norm(config_.names.final_norm, 0));
   LLM_RETURN_IF_ERROR(load_head(network.lm_head));
   network.logit_softcap = static_cast<float>(config_.final_softcap);
-  LLM_RETURN_IF_ERROR(finish());
+  LLM_RETURN_IF_ERROR(names_.finish(loader_.claims()));
   return network;
 }
 
-Status NetworkBuilder::finish() {
-  if (gguf_) {
-    for (const std::string_view tensor : kRopeTensors) loader_.ignore(tensor);
-  }
-  std::vector<std::string_view> ignored = words(config_.spec->ignored_prefixes);
-  std::vector<std::string> extra;
-  for (std::int64_t l = 0; l < config_.extra_layers; ++l) {
-    extra.push_back(name("model.layers.{}.", config_.n_layers + l));
-  }
-  ignored.insert(ignored.end(), extra.begin(), extra.end());
-  return loader_.finish(ignored, kIgnoredSuffixes);
-}
-
 Status NetworkBuilder::load_embedding(Embedding& embedding) {
-  LLM_ASSIGN_OR_RETURN(
-      const formats::TensorEntry* entry,
-      loader_.claim(name(config_.names.embedding), {config_.vocab_size, config_.hidden_size}));
+  LLM_ASSIGN_OR_RETURN(const formats::TensorEntry* entry,
+                       loader_.claims().claim(name(config_.names.embedding),
+                                              {config_.vocab_size, config_.hidden_size}));
   embedding.table = entry->view;
   embedding.rounded_to = types_.weights.value_or(entry->view.dtype);
   if (config_.spec->scale_embedding) {
@@ -131,7 +81,7 @@ Status NetworkBuilder::load_head(LinearGroup& head) {
                             .bias = tied ? BiasRule::none : bias_rule(config_.head_bias)}},
                           config_.hidden_size));
   if (tied) {
-    loader_.ignore(lm_head);  // a stored copy is not used, as in the reference
+    loader_.claims().ignore(lm_head);  // a stored copy is not used, as in the reference
     parameters_ -= loader_.parameters() - before;
   }
   return {};
@@ -156,11 +106,9 @@ Result<Norm> NetworkBuilder::head_norm(std::string_view pattern, std::int64_t la
   Norm norm{.kind = config_.spec->norm, .weight = {}, .bias = {}, .eps = config_.norm_eps};
   if (!config_.head_norms) return norm;
   const std::string weight = name(pattern, layer);
-  if (const auto head = weight.find("{h}"); head != std::string::npos) {
+  if (is_per_head(weight)) {
     for (std::int64_t h = 0; h < n_heads; ++h) {
-      std::string numbered = weight;
-      numbered.replace(head, 3, std::to_string(h));
-      LLM_ASSIGN_OR_RETURN(const auto values, loader_.vector(numbered, config_.head_dim));
+      LLM_ASSIGN_OR_RETURN(const auto values, loader_.vector(of_head(weight, h), config_.head_dim));
       norm.weight.insert(norm.weight.end(), values.begin(), values.end());
     }
     return norm;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "models/config.h"
+#include "models/file_names.h"
 #include "models/load.h"
 #include "models/network.h"
 #include "models/weight_loader.h"
@@ -43,16 +44,19 @@ class NetworkBuilder {
   std::vector<LinearPart> qkv_parts(std::int64_t layer) const;
   std::vector<LinearPart> gate_up_parts(std::int64_t layer) const;
   /// The name of a tensor in this file.
-  std::string name(std::string_view pattern, std::int64_t layer = 0) const;
-  bool has(std::string_view pattern, std::int64_t layer) const;
+  std::string name(std::string_view pattern, std::int64_t layer = 0) const {
+    return names_.name(pattern, layer);
+  }
+  bool has(std::string_view pattern, std::int64_t layer) const {
+    return names_.has(pattern, layer);
+  }
   BiasRule bias_rule(bool stated) const;
-  Status finish();
 
   const formats::ModelFile& file_;
   const ModelConfig& config_;
   const ModelTypes& types_;
   bool gguf_;
-  std::string prefix_;  // what stands for the leading "model." of Hugging Face's names
+  FileNames names_;
   WeightLoader loader_;
   std::uint64_t parameters_ = 0;
 };

@@ -89,8 +89,8 @@ Status NetworkBuilder::load_head_matrices(std::int64_t l, AttentionMla& attentio
     attention.v_up.heads.push_back(std::move(v));
   }
   if (whole && gguf_) {
-    loader_.ignore(name(names.k_b, l));
-    loader_.ignore(name(names.v_b, l));
+    loader_.claims().ignore(name(names.k_b, l));
+    loader_.claims().ignore(name(names.v_b, l));
   }
   return {};
 }

@@ -2,17 +2,6 @@
 #include "models/network_builder.h"
 
 namespace llm::models {
-namespace {
-
-std::string of_expert(std::string name, std::int64_t expert) {
-  if (const auto place = name.find("{e}"); place != std::string::npos) {
-    name.replace(place, 3, std::to_string(expert));
-  }
-  return name;
-}
-
-}  // namespace
-
 Result<FfnMoe> NetworkBuilder::load_moe(std::int64_t l) {
   FfnMoe moe;
   moe.routing = config_.moe.routing;

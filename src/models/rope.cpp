@@ -164,4 +164,14 @@ void Rope::rotation(std::int64_t position, std::int64_t length, float* cos, floa
   }
 }
 
+std::vector<float> llama3_divisors(const RopeConfig& config) {
+  std::vector<float> divisors(static_cast<std::size_t>(config.rotary_dim / 2));
+  for (std::size_t pair = 0; pair < divisors.size(); ++pair) {
+    const double inverse =
+        base_frequency(config.theta, static_cast<int>(pair), config.rotary_dim);
+    divisors[pair] = static_cast<float>(inverse / llama3_frequency(config, inverse));
+  }
+  return divisors;
+}
+
 }  // namespace llm::models

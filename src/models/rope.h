@@ -74,4 +74,7 @@ class Rope {
   float attention_factor_ = 1.0F;
 };
 
+/// Llama 3's scaling as a divisor of each pair's frequency, as GGUF states it; (pairs).
+std::vector<float> llama3_divisors(const RopeConfig& config);
+
 }  // namespace llm::models

@@ -15,6 +15,7 @@
 namespace llm::models {
 
 class GgufKeys;
+struct GgufExport;
 struct ModelConfig;
 
 /// Values that a Hugging Face configuration class assumes where config.json lacks the key.
@@ -67,6 +68,8 @@ struct ArchSpec {
   std::string_view hf_class;    ///< `architectures[0]` in config.json
   /// `general.architecture` in GGUF; empty when GGUF files of it carry another spec's name.
   std::string_view gguf_architecture;
+  /// That other spec's name.
+  std::string_view gguf_alias = {};
   ConfigDefaults defaults = {};
   ConfigKeys keys = {};
   /// The object inside config.json that holds the language model's keys; empty: config.json itself.
@@ -93,6 +96,10 @@ struct ArchSpec {
   QkvOrder hf_qkv_order = QkvOrder::concatenated;
   /// GGUF stores q and k rows for interleaved rotary pairs (2i, 2i+1) instead of halves.
   bool gguf_interleaved_rope = false;
+  /// Other readers of GGUF apply the sliding window that a file of this architecture states.
+  bool gguf_window_is_common = false;
+  /// llama.cpp's mixes of quantised types have rules of their own for it.
+  bool own_quant_mix = false;
   /// Keys and values come from a latent, whose rotated part both formats store interleaved.
   bool latent_attention = false;
 
@@ -100,6 +107,8 @@ struct ArchSpec {
   /// rotary positions are in place by then.
   Status (*finish_hf)(const formats::HfConfig& keys, ModelConfig& config) = nullptr;
   Status (*finish_gguf)(const GgufKeys& keys, ModelConfig& config) = nullptr;
+  /// States in GGUF what finish_gguf reads, after everything that all architectures have.
+  void (*write_gguf)(const ModelConfig& config, GgufExport& out) = nullptr;
 };
 
 /// Every architecture of this build.

@@ -84,5 +84,12 @@ inline constexpr TensorNames kLlamaGgufNames{.embedding = "token_embd.weight",
 
 /// The name with the layer's index in place of "{}".
 std::string at_layer(std::string_view pattern, std::int64_t layer);
+/// The name with that expert's index in place of "{e}", or that head's in place of "{h}".
+std::string of_expert(std::string name, std::int64_t expert);
+std::string of_head(std::string name, std::int64_t head);
+/// Whether every head has a tensor of its own.
+inline bool is_per_head(std::string_view pattern) {
+  return pattern.find("{h}") != std::string_view::npos;
+}
 
 }  // namespace llm::models

@@ -1,7 +1,6 @@
 #include "models/weight_loader.h"
 
 #include <atomic>
-#include <cmath>
 #include <cstring>
 
 #include "core/check.h"
@@ -34,12 +33,6 @@ DType kept_type(DType stored) {
   const bool runs = stored == DType::f32 || stored == DType::f16 || stored == DType::bf16 ||
                     is_block_quantized(stored);
   return runs ? stored : DType::f32;
-}
-
-bool all_finite(const float* values, std::int64_t count) {
-  bool finite = true;
-  for (std::int64_t i = 0; i < count; ++i) finite &= std::isfinite(values[i]);
-  return finite;
 }
 
 // True when no element of a stored float row has the exponent of infinities and NaNs.
@@ -77,42 +70,7 @@ std::string bias_name(std::string_view weight) {
 
 WeightLoader::WeightLoader(const formats::ModelFile& file, std::optional<DType> target,
                            const kernels::Ops& ops, core::ThreadPool& pool, LoadMode mode)
-    : file_(file),
-      target_(target),
-      ops_(ops),
-      pool_(pool),
-      mode_(mode),
-      claimed_(file.tensors().size(), false) {}
-
-std::string WeightLoader::where(std::string_view tensor) const {
-  return fmt::format("{}: tensor {}", file_.path().string(), tensor);
-}
-
-Result<const formats::TensorEntry*> WeightLoader::claim(std::string_view name,
-                                                        const core::Shape& shape) {
-  const formats::TensorEntry* entry = file_.find(name);
-  if (entry == nullptr) {
-    return core::corrupt_data("{} is missing, expected shape {}", where(name), shape.to_string());
-  }
-  if (!(entry->view.shape == shape)) {
-    return core::corrupt_data("{}: expected shape {}, found {}", where(name), shape.to_string(),
-                              entry->view.shape.to_string());
-  }
-  if (!quant::can_decode(entry->view.dtype)) {
-    return core::unsupported("{}: weights of type {} are not supported", where(name),
-                             to_string(entry->view.dtype));
-  }
-  const auto index = static_cast<std::size_t>(entry - file_.tensors().data());
-  if (!claimed_[index]) claimed_bytes_ += entry->view.bytes;
-  claimed_[index] = true;
-  return entry;
-}
-
-void WeightLoader::ignore(std::string_view name) {
-  if (const formats::TensorEntry* entry = file_.find(name)) {
-    claimed_[static_cast<std::size_t>(entry - file_.tensors().data())] = true;
-  }
-}
+    : file_(file), target_(target), ops_(ops), pool_(pool), mode_(mode), claims_(file) {}
 
 Result<std::vector<float>> WeightLoader::vector(std::string_view name, std::int64_t size) {
   return values(name, {size});
@@ -124,18 +82,8 @@ Result<std::vector<float>> WeightLoader::matrix(std::string_view name, std::int6
 }
 
 Result<std::vector<float>> WeightLoader::values(std::string_view name, const core::Shape& shape) {
-  LLM_ASSIGN_OR_RETURN(const formats::TensorEntry* entry, claim(name, shape));
-  if (is_block_quantized(entry->view.dtype)) {
-    return core::unsupported("{}: expected a float type, found {}", where(name),
-                             to_string(entry->view.dtype));
-  }
-  const std::int64_t count = shape.elements().value_or(0);
-  std::vector<float> values(static_cast<std::size_t>(count));
-  quant::decode_row(entry->view.dtype, entry->view.data, values.data(), count);
-  if (!all_finite(values.data(), count)) {
-    return core::corrupt_data("{}: expected finite numbers, found NaN or infinity", where(name));
-  }
-  parameters_ += static_cast<std::uint64_t>(count);
+  LLM_ASSIGN_OR_RETURN(std::vector<float> values, claims_.values(name, shape));
+  parameters_ += static_cast<std::uint64_t>(values.size());
   return values;
 }
 
@@ -161,7 +109,7 @@ Result<const formats::TensorEntry*> WeightLoader::claim_part(const LinearPart& p
   core::Shape shape = {stored_rows(part), cols};
   if (part.stored_matrices > 0) shape = {part.stored_matrices, stored_rows(part), cols};
   if (part.stored_flat) shape = {cols};
-  return claim(part.name, shape);
+  return claims_.claim(part.name, shape);
 }
 
 Result<Linear> WeightLoader::allocate(DType dtype, std::int64_t rows, std::int64_t cols) const {
@@ -180,26 +128,11 @@ Result<Linear> WeightLoader::allocate(DType dtype, std::int64_t rows, std::int64
   return linear;
 }
 
-Result<BlockScales> WeightLoader::scales(const formats::TensorEntry& entry) {
-  BlockScales scales;
-  if (entry.view.dtype != DType::f8_e4m3 || scale_block_.rows == 0) return scales;
-  const std::int64_t rows = entry.view.shape[0];
-  const std::int64_t cols = entry.view.shape[1];
-  scales.block = scale_block_;
-  scales.blocks_per_row = (cols + scale_block_.cols - 1) / scale_block_.cols;
-  const std::int64_t row_blocks = (rows + scale_block_.rows - 1) / scale_block_.rows;
-  const std::uint64_t before = parameters_;
-  LLM_ASSIGN_OR_RETURN(scales.values,
-                       matrix(entry.name + "_scale_inv", row_blocks, scales.blocks_per_row));
-  parameters_ = before;  // they are part of how the weights are written
-  return scales;
-}
-
 Result<Linear> WeightLoader::linear(const LinearPart& part, std::int64_t cols) {
   LLM_ASSIGN_OR_RETURN(const formats::TensorEntry* entry, claim_part(part, cols));
   const DType dtype = part.keep_f32 ? DType::f32 : target_.value_or(kept_type(entry->view.dtype));
   LLM_ASSIGN_OR_RETURN(Linear linear, allocate(dtype, part.rows, cols));
-  LLM_ASSIGN_OR_RETURN(const BlockScales factors, scales(*entry));
+  LLM_ASSIGN_OR_RETURN(const BlockScales factors, claims_.scales(*entry, scale_block_));
   if (mode_ == LoadMode::read) {
     LLM_RETURN_IF_ERROR(pack(*entry, part, factors, dtype, linear));
   }
@@ -215,7 +148,7 @@ Result<Linear> WeightLoader::transposed(const LinearPart& part, std::int64_t col
   const DType dtype = target_.value_or(is_block_quantized(kept) ? DType::f32 : kept);
   LLM_ASSIGN_OR_RETURN(Linear linear, allocate(dtype, cols, part.rows));
   parameters_ += static_cast<std::uint64_t>(part.rows) * static_cast<std::uint64_t>(cols);
-  LLM_ASSIGN_OR_RETURN(const BlockScales factors, scales(*entry));
+  LLM_ASSIGN_OR_RETURN(const BlockScales factors, claims_.scales(*entry, scale_block_));
   if (mode_ == LoadMode::plan) return linear;
 
   const std::int64_t rows = part.rows;
@@ -228,9 +161,9 @@ Result<Linear> WeightLoader::transposed(const LinearPart& part, std::int64_t col
                       entry->view.data + static_cast<std::size_t>(source) * stored_bytes,
                       row.data(), cols);
     factors.apply(source, row.data(), cols);
-    if (!all_finite(row.data(), cols)) {
+    if (!all_finite(row)) {
       return core::corrupt_data("{}: row {}: expected finite numbers, found NaN or infinity",
-                                where(entry->name), source);
+                                claims_.where(entry->name), source);
     }
     for (std::int64_t c = 0; c < cols; ++c) {
       turned[static_cast<std::size_t>(c * rows + r)] = row[static_cast<std::size_t>(c)];
@@ -292,7 +225,7 @@ Status WeightLoader::pack(const formats::TensorEntry& entry, const LinearPart& p
         std::byte* target = converted[t].data() + r * target_bytes;
         quant::decode_row(view.dtype, stored, decoded[t].data(), matrix.cols);
         scales.apply(source, decoded[t].data(), matrix.cols);
-        if (view.dtype == DType::f8_e4m3 && !all_finite(decoded[t].data(), matrix.cols)) {
+        if (view.dtype == DType::f8_e4m3 && !all_finite(decoded[t])) {
           bad_row.store(source);
         }
         quant::encode_row(dtype, decoded[t].data(), target, matrix.cols);
@@ -304,7 +237,7 @@ Status WeightLoader::pack(const formats::TensorEntry& entry, const LinearPart& p
   });
   if (bad_row.load() >= 0) {
     return core::corrupt_data("{}: row {}: expected finite numbers, found NaN or infinity",
-                              where(entry.name), bad_row.load());
+                              claims_.where(entry.name), bad_row.load());
   }
   file_.files()[entry.file].release_pages({view.data, view.bytes});
   return {};
@@ -318,24 +251,6 @@ Result<LinearGroup> WeightLoader::group(const std::vector<LinearPart>& parts, st
     members.push_back(std::move(member));
   }
   return LinearGroup(std::move(members));
-}
-
-Status WeightLoader::finish(std::span<const std::string_view> ignored_prefixes,
-                            std::span<const std::string_view> ignored_suffixes) const {
-  for (std::size_t i = 0; i < claimed_.size(); ++i) {
-    const std::string& name = file_.tensors()[i].name;
-    if (claimed_[i]) continue;
-    bool ignored = false;
-    for (const std::string_view prefix : ignored_prefixes) ignored |= name.starts_with(prefix);
-    for (const std::string_view suffix : ignored_suffixes) ignored |= name.ends_with(suffix);
-    if (!ignored) {
-      return core::corrupt_data(
-          "{}: unexpected tensor, shape {}: this architecture has no place "
-          "for it",
-          where(name), file_.tensors()[i].view.shape.to_string());
-    }
-  }
-  return {};
 }
 
 }  // namespace llm::models

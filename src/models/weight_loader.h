@@ -1,7 +1,5 @@
 // WeightLoader: takes tensors out of a ModelFile, checks them against what the model expects, and
-// prepares them for a backend. Every tensor of the file must be claimed or be on the ignore list: a
-// missing, misshapen or unclaimed tensor is an error that names it. One thread; packing is spread
-// over the pool.
+// prepares them for a backend. One thread; packing is spread over the pool.
 #pragma once
 
 #include <optional>
@@ -12,8 +10,8 @@
 #include "core/thread_pool.h"
 #include "formats/model_file.h"
 #include "kernels/kernels.h"
-#include "models/block_scales.h"
 #include "models/linear.h"
+#include "models/tensor_claims.h"
 
 namespace llm::models {
 
@@ -59,10 +57,8 @@ class WeightLoader {
   /// Weights of 8-bit floats have a factor per block of that size, in "<name>_scale_inv".
   void expect_scales(ScaleBlock block) { scale_block_ = block; }
 
-  /// The tensor of that name, which must exist with that shape and hold numbers.
-  Result<const formats::TensorEntry*> claim(std::string_view name, const core::Shape& shape);
-  /// Marks a tensor as accounted for, if it exists.
-  void ignore(std::string_view name);
+  /// What has been taken so far.
+  TensorClaims& claims() { return claims_; }
 
   /// A vector of `size` values (norm weights, biases) as f32.
   Result<std::vector<float>> vector(std::string_view name, std::int64_t size);
@@ -73,13 +69,7 @@ class WeightLoader {
   Result<Linear> transposed(const LinearPart& part, std::int64_t cols);
   Result<LinearGroup> group(const std::vector<LinearPart>& parts, std::int64_t cols);
 
-  /// ok when every tensor was claimed, ignored, or has one of these beginnings or endings.
-  Status finish(std::span<const std::string_view> ignored_prefixes,
-                std::span<const std::string_view> ignored_suffixes) const;
-
   std::uint64_t parameters() const { return parameters_; }
-  /// Stored bytes of the tensors claimed so far.
-  std::uint64_t claimed_bytes() const { return claimed_bytes_; }
 
  private:
   /// A matrix with room for its packed weights, not filled.
@@ -87,11 +77,8 @@ class WeightLoader {
   Result<const formats::TensorEntry*> claim_part(const LinearPart& part, std::int64_t cols);
   Status pack(const formats::TensorEntry& entry, const LinearPart& part, const BlockScales& scales,
               DType dtype, Linear& linear) const;
-  /// The factors that belong to a matrix.
-  Result<BlockScales> scales(const formats::TensorEntry& entry);
   Result<std::vector<float>> bias(const LinearPart& part);
   Result<std::vector<float>> values(std::string_view name, const core::Shape& shape);
-  std::string where(std::string_view tensor) const;
 
   const formats::ModelFile& file_;
   std::optional<DType> target_;
@@ -99,9 +86,8 @@ class WeightLoader {
   core::ThreadPool& pool_;
   LoadMode mode_;
   ScaleBlock scale_block_;
-  std::vector<bool> claimed_;
+  TensorClaims claims_;
   std::uint64_t parameters_ = 0;
-  std::uint64_t claimed_bytes_ = 0;
 };
 
 }  // namespace llm::models

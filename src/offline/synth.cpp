@@ -12,9 +12,10 @@
 #include "core/thread_pool.h"
 #include "formats/output_file.h"
 #include "formats/tensor_writer.h"
-#include "models/rope.h"
+#include "models/gguf_export.h"
 #include "offline/model_tensors.h"
 #include "offline/random_weights.h"
+#include "offline/row_order.h"
 #include "offline/synth_shapes.h"
 #include "offline/synth_tokenizer.h"
 #include "quant/quant.h"
@@ -26,7 +27,6 @@ using core::Json;
 using formats::FileFormat;
 
 constexpr std::int64_t kLlama3OriginalPositions = 8192;
-constexpr const char* kRopeFreqs = "rope_freqs.weight";
 
 Result<const SynthShape*> find_shape(const SynthOptions& options) {
   std::vector<std::string_view> names;
@@ -62,6 +62,7 @@ models::ModelConfig make_config(const SynthShape& shape) {
   config.n_kv_heads = shape.n_kv_heads;
   config.head_dim = shape.head_dim;
   config.ropes.resize(1);
+  config.layers.assign(static_cast<std::size_t>(shape.n_layers), {.window = shape.sliding_window});
   config.max_positions = shape.max_positions;
   config.norm_eps = static_cast<float>(shape.norm_eps);
   config.tie_embeddings = shape.tie_embeddings;
@@ -106,49 +107,12 @@ Json config_json(const SynthShape& shape, const models::ModelConfig& config, DTy
   return json;
 }
 
-formats::GgufMetadata gguf_metadata(const SynthShape& shape) {
-  formats::GgufMetadata metadata;
-  const std::string prefix = std::string(shape.gguf_architecture) + ".";
-  metadata.set("general.architecture", std::string(shape.gguf_architecture));
-  metadata.set("general.name", std::string(shape.name) + " with random weights");
-  metadata.set("general.quantization_version", std::int64_t{2});
-  metadata.set(prefix + "vocab_size", shape.vocab_size);
-  metadata.set(prefix + "context_length", shape.max_positions);
-  metadata.set(prefix + "embedding_length", shape.hidden_size);
-  metadata.set(prefix + "feed_forward_length", shape.ffn_size);
-  metadata.set(prefix + "block_count", shape.n_layers);
-  metadata.set(prefix + "attention.head_count", shape.n_heads);
-  metadata.set(prefix + "attention.head_count_kv", shape.n_kv_heads);
-  metadata.set(prefix + "attention.key_length", shape.head_dim);
-  metadata.set(prefix + "attention.value_length", shape.head_dim);
-  metadata.set(prefix + "attention.layer_norm_rms_epsilon", shape.norm_eps);
-  metadata.set(prefix + "rope.dimension_count", shape.head_dim);
-  metadata.set(prefix + "rope.freq_base", shape.rope_theta);
-  if (shape.sliding_window > 0) {
-    metadata.set(prefix + "attention.sliding_window", shape.sliding_window);
-  }
-  add_synth_tokenizer(shape.vocab_size, metadata);
-  return metadata;
-}
-
-// GGUF states llama3 scaling as a divisor per rotary pair.
-std::vector<float> rope_divisors(const models::RopeConfig& scaled) {
-  models::RopeConfig plain = scaled;
-  plain.scaling = models::RopeScaling::none;
-  const std::vector<float> before = models::Rope(plain).inverse_frequencies(1);
-  const std::vector<float> after = models::Rope(scaled).inverse_frequencies(1);
-  std::vector<float> divisors(before.size());
-  for (std::size_t pair = 0; pair < divisors.size(); ++pair) {
-    divisors[pair] = before[pair] / after[pair];
-  }
-  return divisors;
-}
-
-// Row of the model that is stored as row `stored` of a matrix with interleaved heads.
-std::int64_t model_row(std::int64_t stored, std::int64_t head_dim) {
-  if (head_dim == 0) return stored;
-  const std::int64_t within = stored % head_dim;
-  return stored - within + within % 2 * (head_dim / 2) + within / 2;
+Result<models::GgufExport> gguf_export(const SynthShape& shape, const models::ModelConfig& config) {
+  LLM_ASSIGN_OR_RETURN(models::GgufExport target, models::export_config(config));
+  target.metadata.set("general.name", std::string(shape.name) + " with random weights");
+  target.metadata.set("general.quantization_version", std::int64_t{2});
+  add_synth_tokenizer(shape.vocab_size, target.metadata);
+  return target;
 }
 
 Status write_tensor(const ModelTensor& tensor, DType dtype, std::uint64_t seed,
@@ -173,7 +137,7 @@ Status write_tensor(const ModelTensor& tensor, DType dtype, std::uint64_t seed,
       std::vector<float>& values = row_values[static_cast<std::size_t>(thread)];
       const std::int64_t end = std::min(count, (piece + 1) * piece_rows);
       for (std::int64_t row = piece * piece_rows; row < end; ++row) {
-        const std::int64_t source = model_row(begin + row, tensor.interleaved_head_dim);
+        const std::int64_t source = interleaved_row(begin + row, tensor.interleaved_head_dim);
         weights.fill(source, mean, deviation, values);
         quant::encode_row(dtype, values.data(),
                           encoded.data() + static_cast<std::size_t>(row) * stride, cols);
@@ -239,9 +203,14 @@ Status synthesize(const SynthOptions& options) {
   LLM_RETURN_IF_ERROR(check_dtype(options, tensors));
 
   const bool gguf = options.format == FileFormat::gguf;
-  const bool has_divisors = gguf && config.rope().scaling == models::RopeScaling::llama3;
+  models::GgufExport target;
+  if (gguf) {
+    LLM_ASSIGN_OR_RETURN(target, gguf_export(*shape, config));
+  }
   std::vector<formats::TensorDeclaration> declared;
-  if (has_divisors) declared.push_back({kRopeFreqs, DType::f32, {config.rope().rotary_dim / 2}});
+  for (const auto& [name, values] : target.vectors) {
+    declared.push_back({name, DType::f32, {static_cast<std::int64_t>(values.size())}});
+  }
   for (const ModelTensor& tensor : tensors) {
     declared.push_back({tensor.name, stored_dtype(tensor, options), tensor.shape});
   }
@@ -255,11 +224,10 @@ Status synthesize(const SynthOptions& options) {
   }
   LLM_ASSIGN_OR_RETURN(
       formats::TensorFileWriter writer,
-      gguf ? formats::TensorFileWriter::create_gguf(path, declared, gguf_metadata(*shape))
+      gguf ? formats::TensorFileWriter::create_gguf(path, declared, target.metadata)
            : formats::TensorFileWriter::create_safetensors(path, declared, {{"format", "pt"}}));
-  if (has_divisors) {
-    const std::vector<float> divisors = rope_divisors(config.rope());
-    LLM_RETURN_IF_ERROR(writer.write(kRopeFreqs, std::as_bytes(std::span(divisors))));
+  for (const auto& [name, values] : target.vectors) {
+    LLM_RETURN_IF_ERROR(writer.write(name, std::as_bytes(std::span(values))));
   }
   core::ThreadPool pool(options.threads);
   for (const ModelTensor& tensor : tensors) {

@@ -10,8 +10,7 @@ namespace llm::offline {
 
 struct SynthShape {
   std::string_view name;
-  std::string_view architecture;       ///< `model_type` in config.json
-  std::string_view gguf_architecture;  ///< `general.architecture` in GGUF
+  std::string_view architecture;  ///< `model_type` in config.json
   std::int64_t vocab_size = 0;
   std::int64_t hidden_size = 0;
   std::int64_t ffn_size = 0;

@@ -194,8 +194,11 @@ void encode(const float* values, BlockIQ4_NL& block) {
   const float largest = largest_by_magnitude(values, 32);
   float best_scale = 0;
   float best_gain = 0;
-  for (int k = -kTries; k <= kTries && std::fabs(largest) >= 1e-15f; ++k) {
-    const float step = static_cast<float>(kIq4Table[0] + k) / largest;
+  // The largest value as far beyond the last entry of the table as the first one is from zero, or
+  // near the first one.
+  for (int k = -kTries - 1; k <= kTries && std::fabs(largest) >= 1e-15f; ++k) {
+    const int at_largest = k < -kTries ? -kIq4Table[0] : kIq4Table[0] + k;
+    const float step = static_cast<float>(at_largest) / largest;
     float sum_qx = 0;
     float sum_qq = 0;
     for (int e = 0; e < 32; ++e) {

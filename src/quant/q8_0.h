@@ -25,9 +25,7 @@ inline void encode(const float* values, BlockQ8_0& block) {
   const float inverse = inverse_or_zero(d);
   block.d.set(d);
   for (int e = 0; e < 32; ++e) {
-    // Half away from zero, as the format's reference quantiser rounds.
-    const float scaled = std::round(values[e] * inverse);
-    block.qs[e] = static_cast<std::int8_t>(round_clamped(scaled, -127, 127));
+    block.qs[e] = static_cast<std::int8_t>(round_half_away(values[e] * inverse, 127));
   }
 }
 

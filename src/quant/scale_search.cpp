@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/check.h"
 #include "quant/block_fields.h"
 
 namespace llm::quant {
@@ -10,13 +11,33 @@ namespace {
 
 // Below this a group of weights is treated as zero: its scale would not survive f16 anyway.
 constexpr float kTiny = 1e-15f;
+constexpr int kMaxGroup = 32;
 
-float squared_error(const float* values, const float* weights, int count, float step,
-                    const AffineFit& fit, float low, int levels) {
+// Weighted sums over a group of values and their codes, from which a line is fitted.
+struct Sums {
+  float q = 0;   // of w q
+  float qq = 0;  // of w q q
+  float qx = 0;  // of w q x
+};
+
+Sums codes_and_sums(const float* values, const float* weights, int count, float low, float step,
+                    float levels, float* codes) {
+  Sums sums;
+  for (int e = 0; e < count; ++e) codes[e] = round_clamped(step * (values[e] - low), 0.0f, levels);
+  for (int e = 0; e < count; ++e) {
+    const float weighted = weights[e] * codes[e];
+    sums.q += weighted;
+    sums.qq += weighted * codes[e];
+    sums.qx += weighted * values[e];
+  }
+  return sums;
+}
+
+float squared_error(const float* values, const float* weights, const float* codes, int count,
+                    const AffineFit& fit) {
   float error = 0;
   for (int e = 0; e < count; ++e) {
-    const auto q = static_cast<float>(round_clamped(step * (values[e] - low), 0, levels));
-    const float difference = fit.scale * q - fit.minimum - values[e];
+    const float difference = fit.scale * codes[e] - fit.minimum - values[e];
     error += weights[e] * difference * difference;
   }
   return error;
@@ -25,10 +46,10 @@ float squared_error(const float* values, const float* weights, int count, float 
 }  // namespace
 
 AffineFit fit_affine(const float* values, const float* weights, int count, AffineSearch search) {
+  LLM_CHECK(count <= kMaxGroup);
   const auto [smallest, largest] = std::minmax_element(values, values + count);
-  const float low = std::min(*smallest, 0.0f);  // the format cannot store a positive offset
-  const float range = *largest - low;
-  if (!(range > 0)) return {0, -low};
+  float low = std::min(*smallest, 0.0f);  // the format cannot store a positive offset
+  if (!(*largest > low)) return {0, -low};
 
   float sum_w = 0;
   float sum_x = 0;
@@ -37,29 +58,23 @@ AffineFit fit_affine(const float* values, const float* weights, int count, Affin
     sum_x += weights[e] * values[e];
   }
   const auto levels = static_cast<float>(search.levels);
-  AffineFit best{range / levels, -low};
-  float best_error =
-      squared_error(values, weights, count, levels / range, best, low, search.levels);
-  for (int k = 0; k <= search.steps; ++k) {
-    const float step = (levels + search.first + 0.1f * static_cast<float>(k)) / range;
-    float sum_q = 0;
-    float sum_qq = 0;
-    float sum_qx = 0;
-    for (int e = 0; e < count; ++e) {
-      const auto q = static_cast<float>(round_clamped(step * (values[e] - low), 0, search.levels));
-      sum_q += weights[e] * q;
-      sum_qq += weights[e] * q * q;
-      sum_qx += weights[e] * q * values[e];
-    }
-    const float determinant = sum_w * sum_qq - sum_q * sum_q;
+  float codes[kMaxGroup];
+  AffineFit best{(*largest - low) / levels, -low};
+  codes_and_sums(values, weights, count, low, levels / (*largest - low), levels, codes);
+  float best_error = squared_error(values, weights, codes, count, best);
+  for (int k = 0; k <= search.steps && *largest > low; ++k) {
+    const float step = (levels + search.first + 0.1f * static_cast<float>(k)) / (*largest - low);
+    const Sums sums = codes_and_sums(values, weights, count, low, step, levels, codes);
+    const float determinant = sum_w * sums.qq - sums.q * sums.q;
     if (!(determinant > 0)) continue;
-    AffineFit fit{(sum_w * sum_qx - sum_x * sum_q) / determinant,
-                  (sum_q * sum_qx - sum_qq * sum_x) / determinant};
-    if (fit.minimum < 0) fit = {sum_qx / sum_qq, 0};
-    const float error = squared_error(values, weights, count, step, fit, low, search.levels);
+    AffineFit fit{(sum_w * sums.qx - sum_x * sums.q) / determinant,
+                  (sums.q * sums.qx - sums.qq * sum_x) / determinant};
+    if (fit.minimum < 0) fit = {sums.qx / sums.qq, 0};
+    const float error = squared_error(values, weights, codes, count, fit);
     if (error < best_error) {
       best_error = error;
       best = fit;
+      low = -fit.minimum;  // further candidates start from the better offset
     }
   }
   return best;
@@ -70,12 +85,14 @@ float fit_symmetric(const float* values, int count, int levels) {
   if (!(std::fabs(largest) >= kTiny)) return 0;
   float best_scale = 0;
   float best_gain = 0;  // the part of the weighted square sum that the fit explains
-  for (int k = -9; k <= 9; ++k) {
+  for (int try_number = -1; try_number < 19; ++try_number) {
+    const int k = try_number < 0 ? 0 : try_number - 9;  // of equal ones, the obvious candidate
     const float step = -(static_cast<float>(levels) + 0.1f * static_cast<float>(k)) / largest;
     float sum_qx = 0;
     float sum_qq = 0;
     for (int e = 0; e < count; ++e) {
-      const auto q = static_cast<float>(round_clamped(step * values[e], -levels, levels - 1));
+      const float q = round_clamped(step * values[e], static_cast<float>(-levels),
+                                    static_cast<float>(levels - 1));
       const float weight = values[e] * values[e];
       sum_qx += weight * values[e] * q;
       sum_qq += weight * q * q;

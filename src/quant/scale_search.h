@@ -12,16 +12,17 @@ struct AffineFit {
   float minimum = 0;
 };
 
-/// Candidate steps are (levels + first + k * 0.1) / range for k = 0..steps.
+/// Candidate steps are (levels + first + k * 0.1) / range for k = 0..steps, where the range goes
+/// from the offset of the best fit so far to the largest value.
 struct AffineSearch {
   int levels = 15;
   float first = -1.0f;
   int steps = 20;
 };
 
-AffineFit fit_affine(const float* values,   // (count)
-                     const float* weights,  // (count), positive
-                     int count, AffineSearch search);
+AffineFit fit_affine(const float* values,              // (count)
+                     const float* weights,             // (count), positive
+                     int count, AffineSearch search);  // count <= 32
 
 /// Scale for value ~ scale * q with q in -levels..levels-1; the squares of the values are the
 /// weights. Zero when all values are (nearly) zero.

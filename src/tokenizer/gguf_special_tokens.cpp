@@ -1,20 +1,13 @@
 #include "tokenizer/gguf_special_tokens.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
+#include "tokenizer/gguf_model_name.h"
 #include "tokenizer/unicode_classes.h"
 #include "tokenizer/utf8.h"
 
 namespace llm::tokenizer {
-namespace {
-
-// Phi-3's special tokens that do not swallow the white space behind them.
-constexpr std::array<std::string_view, 3> kKeepsSpace = {"<unk>", "<s>", "<|endoftext|>"};
-
-}  // namespace
-
 GgufSpecialTokens::GgufSpecialTokens(const std::vector<std::string>& tokens,
                                      const std::vector<TokenType>& types, bool strip_after)
     : strip_after_(strip_after) {
@@ -27,9 +20,7 @@ GgufSpecialTokens::GgufSpecialTokens(const std::vector<std::string>& tokens,
     }
     all.emplace_back(tokens[at], id);
     if (is_user_defined) user_defined.emplace_back(tokens[at], id);
-    if (std::find(kKeepsSpace.begin(), kKeepsSpace.end(), tokens[at]) != kKeepsSpace.end()) {
-      keep_space_.push_back(id);
-    }
+    if (special_keeps_space(tokens[at])) keep_space_.push_back(id);
   }
   all_ = TokenFinder(std::move(all));
   user_defined_ = TokenFinder(std::move(user_defined));

@@ -6,6 +6,7 @@
 #include "core/quote.h"
 #include "tokenizer/bpe_model.h"
 #include "tokenizer/byte_level.h"
+#include "tokenizer/gguf_model_name.h"
 #include "tokenizer/gguf_pre_split.h"
 #include "tokenizer/gguf_special_tokens.h"
 #include "tokenizer/pre_tokenizer.h"
@@ -35,17 +36,10 @@ int byte_of_token(std::string_view text) {
   return static_cast<int>(high * 16 + low);
 }
 
-// Phi-3's special tokens swallow the white space behind them. The file has no key that says so; its
-// architecture or the model's name does, in any of its spellings. Phi-4's byte-level vocabulary has
-// no such tokens.
+// Phi-4's byte-level vocabulary has no such tokens.
 bool strips_after_special(const GgufVocabulary& vocabulary) {
-  const auto names_phi3 = [](std::string name) {
-    std::erase_if(name, [](char c) { return c == '-' || c == ' ' || c == '_'; });
-    for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return name.find("phi3") != std::string::npos;
-  };
-  return vocabulary.model == "llama" &&
-         (names_phi3(vocabulary.architecture) || names_phi3(vocabulary.name));
+  return vocabulary.model == "llama" && (strips_after_special_by_name(vocabulary.architecture) ||
+                                         strips_after_special_by_name(vocabulary.name));
 }
 
 class GgufTokenizer : public Tokenizer {

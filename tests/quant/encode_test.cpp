@@ -8,6 +8,7 @@
 #include <random>
 #include <vector>
 
+#include "quant/block_fields.h"
 #include "quant/quant.h"
 
 namespace llm::quant {
@@ -168,6 +169,26 @@ TEST(Encode, TinyValuesDoNotBlowUp) {
       EXPECT_LE(std::abs(value), 1e-6f) << to_string(dtype);
     }
   }
+}
+
+// Halves, their neighbours, and what lies beyond the bounds.
+TEST(Rounding, IsThatOfTheStandardLibraryWithinTheBounds) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  for (int twice = -300; twice <= 300; ++twice) {
+    const float half = static_cast<float>(twice) / 2;
+    for (const float value : {half, std::nextafter(half, kInf), std::nextafter(half, -kInf)}) {
+      const float bounded = std::fmin(std::fmax(value, -127.0f), 127.0f);
+      EXPECT_EQ(round_half_away(value, 127), static_cast<int>(std::round(bounded))) << value;
+      EXPECT_EQ(round_clamped(value, -127, 127), static_cast<int>(std::nearbyint(bounded)))
+          << value;
+      const float raised = std::fmin(std::fmax(value + 0.5f, 0.0f), 31.0f);
+      EXPECT_EQ(round_half_up(value, 31), static_cast<int>(raised)) << value;
+    }
+  }
+  const float kNan = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(round_clamped(kNan, -3, 5), -3);
+  EXPECT_EQ(round_half_away(-kInf, 127), -127);
+  EXPECT_EQ(round_half_away(kInf, 127), 127);
 }
 
 TEST(Encode, SixteenBitRoundingIsToNearestEven) {

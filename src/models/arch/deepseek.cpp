@@ -7,6 +7,7 @@
 #include "core/quote.h"
 #include "models/arch/specs.h"
 #include "models/config.h"
+#include "models/gguf_export.h"
 #include "models/gguf_keys.h"
 
 namespace llm::models::arch {
@@ -209,20 +210,44 @@ Status finish_gguf(const GgufKeys& keys, ModelConfig& config) {
   return {};
 }
 
+void write_gguf(const ModelConfig& config, GgufExport& out) {
+  const MlaConfig& mla = config.mla;
+  const MoeConfig& moe = config.moe;
+  // The cache holds the latent and the rotated key part, as if of one head.
+  out.set("attention.head_count_kv", std::int64_t{1});
+  out.set("attention.key_length", mla.kv_latent + mla.rope_dim);
+  out.set("attention.value_length", mla.kv_latent);
+  out.set("attention.key_length_mla", mla.nope_dim + mla.rope_dim);
+  out.set("attention.value_length_mla", mla.v_dim);
+  out.set("attention.kv_lora_rank", mla.kv_latent);
+  if (mla.q_latent > 0) out.set("attention.q_lora_rank", mla.q_latent);
+  out.set("expert_group_count", moe.routing.groups);
+  out.set("expert_group_used_count", moe.routing.groups_used);
+  out.set("expert_weights_scale", static_cast<double>(moe.routing.scale));
+  if (moe.ffn_size > 0) out.set("expert_shared_count", moe.shared_ffn_size / moe.ffn_size);
+  const RopeConfig& rope = config.rope();
+  if (rope.scaling == RopeScaling::yarn) {
+    out.set("rope.scaling.yarn_log_multiplier", 0.1 * rope.mscale_all_dim);
+  }
+}
+
 constexpr ArchSpec deepseek(std::string_view name, std::string_view hf_class) {
   return {.family = name,
           .model_type = name,
           .hf_class = hf_class,
           .gguf_architecture = {},
+          .gguf_alias = "deepseek2",
           .hf_names = hf_names(),
           .gguf_names = gguf_names(),
           .mlp_bias = {},
-          .latent_attention = true};
+          .latent_attention = true,
+          .write_gguf = write_gguf};
 }
 
 constexpr ArchSpec v2() {
   ArchSpec spec = deepseek("deepseek_v2", "DeepseekV2ForCausalLM");
   spec.gguf_architecture = "deepseek2";
+  spec.gguf_alias = {};
   spec.finish_hf = finish_v2;
   spec.finish_gguf = finish_gguf;
   return spec;

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "models/arch/specs.h"
 #include "models/config.h"
+#include "models/gguf_export.h"
 #include "models/gguf_keys.h"
 
 namespace llm::models::arch {
@@ -57,12 +58,23 @@ constexpr TensorNames gguf_names() {
 }
 
 // With two norms, attn_norm is the one of the feed-forward network.
+constexpr std::string_view kSecondNorm = "blk.{}.attn_norm_2.weight";
+
+void name_two_norms(TensorNames& names) {
+  names.ffn_norm = names.attention_norm;
+  names.attention_norm = kSecondNorm;
+}
+
 Status read_gguf_norms(const GgufKeys& keys, ModelConfig& config) {
-  constexpr std::string_view kSecondNorm = "blk.{}.attn_norm_2.weight";
-  if (!keys.has_tensor(kSecondNorm)) return {};
-  config.names.ffn_norm = config.names.attention_norm;
-  config.names.attention_norm = kSecondNorm;
+  if (keys.has_tensor(kSecondNorm)) name_two_norms(config.names);
   return {};
+}
+
+void write_gguf(const ModelConfig& config, GgufExport& out) {
+  out.set("tensor_data_layout", "jploski");  // all q rows, all k rows, all v rows
+  if (config.form == LayerForm::parallel && !config.names.ffn_norm.empty()) {
+    name_two_norms(out.names);
+  }
 }
 
 }  // namespace
@@ -87,7 +99,9 @@ extern constexpr ArchSpec kFalcon{.family = "falcon",
                                   .output_bias = {"bias", false},
                                   .mlp_bias = {"bias", false},
                                   .hf_qkv_order = QkvOrder::grouped,
+                                  .own_quant_mix = true,
                                   .finish_hf = read_form,
-                                  .finish_gguf = read_gguf_norms};
+                                  .finish_gguf = read_gguf_norms,
+                                  .write_gguf = write_gguf};
 
 }  // namespace llm::models::arch

@@ -2,9 +2,11 @@
 // tanh GELU; from 2 on norms of each half's output, layers that see a window between layers that
 // see everything, and soft caps (2) or norms of each head and two rotations (3). Gemma Team 2024,
 // 2024, 2025; Hugging Face GemmaForCausalLM, Gemma2ForCausalLM, Gemma3ForCausalLM.
+#include <algorithm>
 #include <cmath>
 
 #include "models/arch/specs.h"
+#include "models/gguf_export.h"
 #include "models/gguf_keys.h"
 #include "models/layer_windows.h"
 
@@ -122,6 +124,26 @@ Status finish_gguf_gemma3(const GgufKeys& keys, ModelConfig& config) {
   return {};
 }
 
+void write_gemma2(const ModelConfig& config, GgufExport& out) {
+  out.set("attn_logit_softcapping", config.attention_softcap);
+  out.set("final_logit_softcapping", config.final_softcap);
+  if (config.layers[0].window == 0) out.set("attention.sliding_window", config.max_positions);
+}
+
+void write_gemma3(const ModelConfig& config, GgufExport& out) {
+  out.set("rope.freq_base_swa", config.ropes.back().theta);
+  // Which layers see everything is a rule: every n-th.
+  constexpr std::int64_t kUsual = 6;
+  std::int64_t every = 1;
+  while (every <= config.n_layers &&
+         config.layers[static_cast<std::size_t>(every - 1)].window > 0) {
+    ++every;
+  }
+  if (every != std::min(kUsual, config.n_layers + 1)) {
+    out.set("attention.sliding_window_pattern", every);
+  }
+}
+
 // What the three have in common.
 constexpr ArchSpec gemma(std::string_view name, std::string_view hf_class) {
   return {.family = name,
@@ -150,9 +172,11 @@ constexpr ArchSpec gemma2() {
   spec.defaults.n_kv_heads = 4;
   spec.defaults.sliding_window = 4096;
   spec.keys.sliding_window = "sliding_window";
+  spec.gguf_window_is_common = true;
   spec.hf_names = gemma2_names();
   spec.finish_hf = finish_gemma2;
   spec.finish_gguf = finish_gguf_gemma2;
+  spec.write_gguf = write_gemma2;
   return spec;
 }
 
@@ -171,6 +195,7 @@ constexpr ArchSpec gemma3() {
   spec.head_norms = {.key = {}, .fallback = true};
   spec.finish_hf = finish_gemma3;
   spec.finish_gguf = finish_gguf_gemma3;
+  spec.write_gguf = write_gemma3;
   return spec;
 }
 
@@ -179,6 +204,7 @@ constexpr ArchSpec gemma3_multimodal() {
   ArchSpec spec = gemma3();
   spec.model_type = "gemma3";
   spec.hf_class = "Gemma3ForConditionalGeneration";
+  spec.gguf_alias = spec.gguf_architecture;
   spec.gguf_architecture = {};
   spec.nested_config = "text_config";
   spec.hf_prefixes = "language_model.model. model.language_model.";

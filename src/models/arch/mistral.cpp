@@ -9,6 +9,7 @@ extern constexpr ArchSpec kMistral{
     .model_type = "mistral",
     .hf_class = "MistralForCausalLM",
     .gguf_architecture = "",
+    .gguf_alias = "llama",
     .defaults = {.n_kv_heads = 8, .max_positions = 131072, .sliding_window = 4096},
     .keys = {.sliding_window = "sliding_window"},
     .qkv_bias = {},

@@ -32,12 +32,14 @@ extern constexpr ArchSpec kMixtral{
     .model_type = "mixtral",
     .hf_class = "MixtralForCausalLM",
     .gguf_architecture = "",
+    .gguf_alias = "llama",
     .defaults = {.n_kv_heads = 8, .max_positions = 131072, .rope_theta = 1e6, .norm_eps = 1e-5},
     .keys = {.sliding_window = "sliding_window"},
     .hf_names = names(),
     .qkv_bias = {},
     .output_bias = {},
     .mlp_bias = {},
+    .gguf_normalizes_experts = true,
     .gguf_interleaved_rope = true,
     .finish_hf = read_experts};
 

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "models/arch/specs.h"
 #include "models/config.h"
+#include "models/gguf_export.h"
 
 namespace llm::models::arch {
 namespace {
@@ -46,6 +47,14 @@ constexpr TensorNames phi3_gguf_names() {
   return names;
 }
 
+// Readers fill in what they know of Phi-3 where these keys are missing.
+void write_phi3(const ModelConfig& config, GgufExport& out) {
+  const RopeConfig& rope = config.rope();
+  out.set("attention.sliding_window", config.layers[0].window);
+  out.set("rope.scaling.original_context_length",
+          rope.scaling == RopeScaling::longrope ? rope.original_positions : config.max_positions);
+}
+
 }  // namespace
 
 extern constexpr ArchSpec kPhi{.family = "phi",
@@ -76,6 +85,7 @@ extern constexpr ArchSpec kPhi3{.family = "phi3",
                                 .gguf_names = phi3_gguf_names(),
                                 .qkv_bias = {},
                                 .output_bias = {},
-                                .mlp_bias = {}};
+                                .mlp_bias = {},
+                                .write_gguf = write_phi3};
 
 }  // namespace llm::models::arch

@@ -3,6 +3,7 @@
 // Bellagente et al. 2024; Hugging Face StableLmForCausalLM.
 #include "models/arch/specs.h"
 #include "models/config.h"
+#include "models/gguf_export.h"
 #include "models/gguf_keys.h"
 
 namespace llm::models::arch {
@@ -32,6 +33,10 @@ Status read_gguf_form(const GgufKeys& keys, ModelConfig& config) {
   return {};
 }
 
+void write_gguf(const ModelConfig& config, GgufExport& out) {
+  out.set("use_parallel_residual", config.form == LayerForm::parallel);
+}
+
 }  // namespace
 
 extern constexpr ArchSpec kStableLm{
@@ -48,6 +53,7 @@ extern constexpr ArchSpec kStableLm{
     .mlp_bias = {},
     .head_norms = {"qk_layernorm", false},
     .finish_hf = read_form,
-    .finish_gguf = read_gguf_form};
+    .finish_gguf = read_gguf_form,
+    .write_gguf = write_gguf};
 
 }  // namespace llm::models::arch
