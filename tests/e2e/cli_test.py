@@ -313,6 +313,33 @@ class InspectTest(CommandLineTest):
         for tensor in self.json("inspect", DEMO, "--json")["tensors"]:
             self.assertIn(tensor["name"], text)
 
+    def test_json_describes_each_kind_of_layer(self):
+        network = self.json("inspect", FIXTURES / "gemma3", "--json", "--dtype", "bf16")["network"]
+        local, whole = network["kinds"]
+        self.assertEqual(local["layers"], [[0, 4], [6, 6]])
+        self.assertEqual(whole["layers"], [[5, 5]])
+        self.assertEqual((local["attention"]["window"], whole["attention"]["window"]), (8, 0))
+        self.assertEqual(local["attention"]["rope"]["theta"], 10000)
+        self.assertEqual(whole["attention"]["rope"]["scaling"], "linear")
+        self.assertEqual(local["attention"]["matrices"]["k"],
+                         {"dtype": "bf16", "shape": [8, 32], "bias": False})
+        self.assertEqual(list(local["norms"]), sorted(
+            ["attention_norm", "ffn_norm", "post_attention_norm", "post_ffn_norm"]))
+        self.assertTrue(network["head"]["tied"])
+        moe = self.json("inspect", FIXTURES / "deepseek-v3.gguf", "--json")["network"]["kinds"][1]
+        self.assertEqual(moe["attention"]["kind"], "latent")
+        self.assertEqual(moe["ffn"]["routing"]["groups"], 4)
+        self.assertEqual(moe["ffn"]["matrices"]["gate"]["copies"], 12)
+
+    def test_text_describes_each_kind_of_layer(self):
+        text = self.ok("inspect", FIXTURES / "gemma3").decode()
+        self.assertIn("layers 0-4, 6: x += post_attention_norm(attention(attention_norm(x))); "
+                      "x += post_ffn_norm(ffn(ffn_norm(x)))", text)
+        self.assertIn("window of 8", text)
+        self.assertIn("linear scaling by 8", text)
+        text = self.ok("inspect", FIXTURES / "falcon-7b").decode()
+        self.assertIn("layers 0-1: x += attention(attention_norm(x)) + ffn(attention_norm(x))", text)
+
     def test_a_model_that_cannot_run_is_still_described(self):
         with tempfile.TemporaryDirectory() as directory:
             path = pathlib.Path(directory)
