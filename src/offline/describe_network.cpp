@@ -78,10 +78,13 @@ AttentionDescription describe(const AttentionGqa& gqa, const models::ModelConfig
                                  .scale = gqa.scale,
                                  .softcap = gqa.softcap,
                                  .window = gqa.window,
-                                 .rope = describe(config.ropes[static_cast<std::size_t>(gqa.rope)]),
+                                 .rope = {},
                                  .latent = {},
                                  .norms = {},
                                  .matrices = {}};
+  if (gqa.rope != models::kNoRope) {
+    attention.rope = describe(config.ropes[static_cast<std::size_t>(gqa.rope)]);
+  }
   add(attention.norms, "q_norm", gqa.q_norm, gqa.head_dim);
   add(attention.norms, "k_norm", gqa.k_norm, gqa.head_dim);
   add(attention.matrices, {"q", "k", "v"}, gqa.qkv);

@@ -56,6 +56,14 @@ TEST(DescribeNetwork, LayersThatAreAlikeAreOneKind) {
   EXPECT_EQ(describe("llama-gqa").kinds.size(), 1U);
 }
 
+TEST(DescribeNetwork, ALayerThatDoesNotRotateHasNoRope) {
+  const NetworkDescription smollm3 = describe("smollm3");
+  ASSERT_EQ(smollm3.kinds.size(), 2U);
+  EXPECT_TRUE(smollm3.kinds[0].attention.rope);
+  EXPECT_EQ(smollm3.kinds[1].layers, (Ranges{{3, 3}}));
+  EXPECT_FALSE(smollm3.kinds[1].attention.rope);
+}
+
 TEST(DescribeNetwork, NormsScalesAndCaps) {
   const NetworkDescription gemma2 = describe("gemma2");
   const LayerDescription& layer = gemma2.kinds[0];
