@@ -107,6 +107,15 @@ class InstructionSetTest(CommandLineTest):
             forced = self.json("info", "--json", env={"LLM_ISA": name})["instruction_sets"]
             self.assertEqual(forced["chosen"], name)
 
+    def test_info_lists_the_architectures_by_the_names_in_files(self):
+        listed = self.json("info", "--json")["architectures"]
+        qwen = next(names for names in listed if names["family"] == "qwen3_moe")
+        self.assertEqual(qwen, {"family": "qwen3_moe", "model_type": "qwen3_moe",
+                                "hf_class": "Qwen3MoeForCausalLM", "gguf_architecture": "qwen3moe"})
+        text = self.ok("info").decode()
+        for names in listed:
+            self.assertIn(names["family"], text)
+
     def test_an_unknown_set_is_an_error_that_lists_the_known_ones(self):
         for command in (["info"], ["run", "--model", DEMO, "--prompt", "x"],
                         ["logits", "--model", DEMO, "--tokens", "1"], ["inspect", DEMO]):
