@@ -7,6 +7,7 @@
 #include "core/json.h"
 #include "core/memory.h"
 #include "core/thread_pool.h"
+#include "offline/architectures.h"
 #include "offline/instruction_sets.h"
 
 namespace llm::cli {
@@ -18,6 +19,25 @@ std::string compiler_name() {
 #else
   return "g++ " __VERSION__;
 #endif
+}
+
+core::Json architectures_json() {
+  core::Json list = core::Json::array();
+  for (const offline::ArchitectureNames& names : offline::list_architectures()) {
+    list.push_back({{"family", names.family},
+                    {"model_type", names.model_type},
+                    {"hf_class", names.hf_class},
+                    {"gguf_architecture", names.gguf_architecture}});
+  }
+  return list;
+}
+
+std::vector<std::string_view> architecture_families() {
+  std::vector<std::string_view> families;
+  for (const offline::ArchitectureNames& names : offline::list_architectures()) {
+    if (families.empty() || families.back() != names.family) families.push_back(names.family);
+  }
+  return families;
 }
 
 int run(bool json) {
@@ -35,6 +55,7 @@ int run(bool json) {
              {"cpu", core::cpu_model_name()},
              {"instruction_sets",
               {{"built", sets->built}, {"available", sets->available}, {"chosen", sets->chosen}}},
+             {"architectures", architectures_json()},
              {"available_memory_bytes", memory},
              {"threads", threads}})
             .dump(2));
@@ -46,6 +67,7 @@ int run(bool json) {
   fmt::print("memory available  {} MiB\n", memory >> 20);
   fmt::print("instruction sets  chosen {}; this processor runs {}; this build has {}\n",
              sets->chosen, fmt::join(sets->available, ", "), fmt::join(sets->built, ", "));
+  fmt::print("architectures     {}\n", fmt::join(architecture_families(), ", "));
   return kExitOk;
 }
 

@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/model_options.h"
+#include "cli/network_report.h"
 #include "core/json.h"
 #include "core/quote.h"
 #include "engine/describe_model.h"
@@ -57,7 +58,8 @@ Json tensor_json(const offline::TensorDescription& tensor) {
           {"bytes", tensor.bytes}};
 }
 
-void print_json(const offline::ModelDescription& model, const Result<ModelInfo>& plan) {
+void print_json(const offline::ModelDescription& model, const Result<ModelInfo>& plan,
+                const Result<offline::NetworkDescription>& network) {
   Json json = {{"format", model.format},
                {"architecture", model.architecture},
                {"tensor_bytes", model.tensor_bytes},
@@ -75,6 +77,7 @@ void print_json(const offline::ModelDescription& model, const Result<ModelInfo>&
   } else {
     json["error"] = plan.error().message();
   }
+  if (network) json["network"] = network_json(*network);
   fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
 }
 
@@ -96,7 +99,8 @@ void print_plan(const ModelInfo& info) {
       info.memory.scratch, info.memory.total());
 }
 
-void print_text(const offline::ModelDescription& model, const Result<ModelInfo>& plan) {
+void print_text(const offline::ModelDescription& model, const Result<ModelInfo>& plan,
+                const Result<offline::NetworkDescription>& network) {
   fmt::print("format          {}\n", model.format);
   for (const offline::FileDescription& file : model.files) {
     fmt::print("file            {} ({} bytes)\n", file.path, file.bytes);
@@ -108,6 +112,7 @@ void print_text(const offline::ModelDescription& model, const Result<ModelInfo>&
   } else {
     fmt::print("cannot be run   {}\n", plan.error().message());
   }
+  if (network) fmt::print("\n{}\n", network_text(*network));
   std::size_t width = 0;
   std::vector<std::string> shown;
   for (const auto& tensor : model.tensors) {
@@ -129,10 +134,13 @@ int run(InspectOptions& options) {
   const auto plan = engine::plan_model(options.path, options.load);
   // A value of the command line that is wrong is an error; a model that cannot run is a finding.
   if (!plan && plan.error().code() == StatusCode::invalid_argument) return report(plan.error());
+  // GGUF keeps its types, and planning has said so already if another was asked for.
+  const std::string dtype = model->format == "gguf" ? "" : options.load.dtype;
+  const auto network = offline::describe_network(options.path, dtype);
   if (options.json) {
-    print_json(*model, plan);
+    print_json(*model, plan, network);
   } else {
-    print_text(*model, plan);
+    print_text(*model, plan, network);
   }
   return kExitOk;
 }

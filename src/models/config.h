@@ -37,7 +37,7 @@ struct MlaConfig {
 struct LayerConfig {
   bool moe = false;         ///< experts instead of one feed-forward network
   std::int64_t window = 0;  ///< last positions seen, the own one included; 0: all
-  int rope = 0;             ///< index into ModelConfig::ropes
+  int rope = 0;             ///< index into ModelConfig::ropes, or kNoRope
 };
 
 struct ModelConfig {

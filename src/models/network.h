@@ -39,6 +39,7 @@ struct Network {
   std::vector<Layer> layers;
   Norm final_norm;
   LinearGroup lm_head;      // hidden_size -> vocab_size
+  bool tied_head = false;   // lm_head is the embedding's matrix
   float logit_softcap = 0;  // 0: none
 
   /// Every group of matrices, in order of computation.

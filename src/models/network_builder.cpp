@@ -51,7 +51,7 @@ Result<Network> NetworkBuilder::build(const std::function<void(const LoadProgres
     report(l + 1);
   }
   LLM_ASSIGN_OR_RETURN(network.final_norm, norm(config_.names.final_norm, 0));
-  LLM_RETURN_IF_ERROR(load_head(network.lm_head));
+  LLM_RETURN_IF_ERROR(load_head(network));
   network.logit_softcap = static_cast<float>(config_.final_softcap);
   LLM_RETURN_IF_ERROR(names_.finish(loader_.claims()));
   return network;
@@ -71,15 +71,17 @@ Status NetworkBuilder::load_embedding(Embedding& embedding) {
   return {};
 }
 
-Status NetworkBuilder::load_head(LinearGroup& head) {
+Status NetworkBuilder::load_head(Network& network) {
   const std::string lm_head = name(config_.names.lm_head);
   const bool tied = config_.tie_embeddings || file_.find(lm_head) == nullptr;
+  network.tied_head = tied;
   const std::uint64_t before = loader_.parameters();
   LLM_ASSIGN_OR_RETURN(
-      head, loader_.group({{.name = tied ? name(config_.names.embedding) : lm_head,
-                            .rows = config_.vocab_size,
-                            .bias = tied ? BiasRule::none : bias_rule(config_.head_bias)}},
-                          config_.hidden_size));
+      network.lm_head,
+      loader_.group({{.name = tied ? name(config_.names.embedding) : lm_head,
+                      .rows = config_.vocab_size,
+                      .bias = tied ? BiasRule::none : bias_rule(config_.head_bias)}},
+                    config_.hidden_size));
   if (tied) {
     loader_.claims().ignore(lm_head);  // a stored copy is not used, as in the reference
     parameters_ -= loader_.parameters() - before;

@@ -25,7 +25,7 @@ class NetworkBuilder {
 
  private:
   Status load_embedding(Embedding& embedding);
-  Status load_head(LinearGroup& head);
+  Status load_head(Network& network);
   Result<Layer> load_layer(std::int64_t layer);
   Result<AttentionGqa> load_attention(std::int64_t layer);
   Result<AttentionMla> load_latent_attention(std::int64_t layer);

@@ -36,6 +36,9 @@ struct RopeConfig {
   std::vector<float> long_divisors;  // longrope
 };
 
+/// In place of the index of a rope: positions are not rotated.
+inline constexpr int kNoRope = -1;
+
 /// Length after extension, for scalings whose files may state the original one alone.
 std::int64_t extended_positions(std::int64_t original, double factor);
 

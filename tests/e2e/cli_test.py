@@ -107,6 +107,15 @@ class InstructionSetTest(CommandLineTest):
             forced = self.json("info", "--json", env={"LLM_ISA": name})["instruction_sets"]
             self.assertEqual(forced["chosen"], name)
 
+    def test_info_lists_the_architectures_by_the_names_in_files(self):
+        listed = self.json("info", "--json")["architectures"]
+        qwen = next(names for names in listed if names["family"] == "qwen3_moe")
+        self.assertEqual(qwen, {"family": "qwen3_moe", "model_type": "qwen3_moe",
+                                "hf_class": "Qwen3MoeForCausalLM", "gguf_architecture": "qwen3moe"})
+        text = self.ok("info").decode()
+        for names in listed:
+            self.assertIn(names["family"], text)
+
     def test_an_unknown_set_is_an_error_that_lists_the_known_ones(self):
         for command in (["info"], ["run", "--model", DEMO, "--prompt", "x"],
                         ["logits", "--model", DEMO, "--tokens", "1"], ["inspect", DEMO]):
@@ -312,6 +321,33 @@ class InspectTest(CommandLineTest):
         text = self.ok("inspect", DEMO).decode()
         for tensor in self.json("inspect", DEMO, "--json")["tensors"]:
             self.assertIn(tensor["name"], text)
+
+    def test_json_describes_each_kind_of_layer(self):
+        network = self.json("inspect", FIXTURES / "gemma3", "--json", "--dtype", "bf16")["network"]
+        local, whole = network["kinds"]
+        self.assertEqual(local["layers"], [[0, 4], [6, 6]])
+        self.assertEqual(whole["layers"], [[5, 5]])
+        self.assertEqual((local["attention"]["window"], whole["attention"]["window"]), (8, 0))
+        self.assertEqual(local["attention"]["rope"]["theta"], 10000)
+        self.assertEqual(whole["attention"]["rope"]["scaling"], "linear")
+        self.assertEqual(local["attention"]["matrices"]["k"],
+                         {"dtype": "bf16", "shape": [8, 32], "bias": False})
+        self.assertEqual(list(local["norms"]), sorted(
+            ["attention_norm", "ffn_norm", "post_attention_norm", "post_ffn_norm"]))
+        self.assertTrue(network["head"]["tied"])
+        moe = self.json("inspect", FIXTURES / "deepseek-v3.gguf", "--json")["network"]["kinds"][1]
+        self.assertEqual(moe["attention"]["kind"], "latent")
+        self.assertEqual(moe["ffn"]["routing"]["groups"], 4)
+        self.assertEqual(moe["ffn"]["matrices"]["gate"]["copies"], 12)
+
+    def test_text_describes_each_kind_of_layer(self):
+        text = self.ok("inspect", FIXTURES / "gemma3").decode()
+        self.assertIn("layers 0-4, 6: x += post_attention_norm(attention(attention_norm(x))); "
+                      "x += post_ffn_norm(ffn(ffn_norm(x)))", text)
+        self.assertIn("window of 8", text)
+        self.assertIn("linear scaling by 8", text)
+        text = self.ok("inspect", FIXTURES / "falcon-7b").decode()
+        self.assertIn("layers 0-1: x += attention(attention_norm(x)) + ffn(attention_norm(x))", text)
 
     def test_a_model_that_cannot_run_is_still_described(self):
         with tempfile.TemporaryDirectory() as directory:

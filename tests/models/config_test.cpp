@@ -113,6 +113,40 @@ TEST(Config, DeepSeekV2ScalesWeightsOrNormalisesThem) {
   EXPECT_EQ(v3->moe.routing.scale, 2.5F);
 }
 
+std::vector<int> ropes(const ModelConfig& config) {
+  std::vector<int> ropes;
+  for (const LayerConfig& layer : config.layers) ropes.push_back(layer.rope);
+  return ropes;
+}
+
+TEST(Config, SmolLm3LayersThatDoNotRotate) {
+  using Ropes = std::vector<int>;
+  const auto read = [](auto edit) {
+    auto config = read_edited("smollm3", edit);
+    EXPECT_TRUE(config) << config.error().message();
+    return config ? std::move(*config) : ModelConfig{};
+  };
+  EXPECT_EQ(ropes(read([](core::Json&) {})), (Ropes{0, 0, 0, kNoRope, 0}));
+  EXPECT_EQ(ropes(read([](core::Json& json) {
+              json["no_rope_layers"] = {0, 1, 1, 1, 0};
+            })),
+            (Ropes{kNoRope, 0, 0, 0, kNoRope}));
+  const auto every_second = read([](core::Json& json) {
+    json.erase("no_rope_layers");
+    json.erase("layer_types");
+    json["no_rope_layer_interval"] = 2;
+    json["use_sliding_window"] = true;
+    json["sliding_window"] = 8;
+  });
+  EXPECT_EQ(ropes(every_second), (Ropes{0, kNoRope, 0, kNoRope, 0}));
+  EXPECT_EQ(windows(every_second), (std::vector<std::int64_t>{0, 8, 0, 8, 0}));
+  const auto shorter = read_edited("smollm3", [](core::Json& json) {
+    json["no_rope_layers"] = {1, 0};
+  });
+  ASSERT_FALSE(shorter);
+  EXPECT_NE(shorter.error().message().find("no_rope_layers"), std::string::npos);
+}
+
 struct Refused {
   const char* fixture;
   const char* key;

@@ -237,6 +237,13 @@ TEST(GgufConfig, GemmaScaleDoesNotDependOnTheNumberOfLayers) {
   EXPECT_DOUBLE_EQ(scale("gemma2", 4608, 32, 128, {{"gemma2.attention.scale", 0.25}}), 0.25);
 }
 
+TEST(GgufConfig, EveryFourthLayerOfSmolLm3DoesNotRotate) {
+  const ModelConfig config = must_read("smollm3", {});
+  for (std::size_t l = 0; l < config.layers.size(); ++l) {
+    EXPECT_EQ(config.layers[l].rope, l == 3 ? kNoRope : 0) << "layer " << l;
+  }
+}
+
 TEST(GgufConfig, StableLmFormIsKnownByItsNorms) {
   // Writers disagree on the flag.
   const char* const flag = "stablelm.use_parallel_residual";

@@ -22,6 +22,7 @@ constexpr std::array kSpecs = {&arch::kDeepseekV2,
                                &arch::kQwen2Moe,
                                &arch::kQwen3,
                                &arch::kQwen3Moe,
+                               &arch::kSmolLm3,
                                &arch::kStableLm,
                                &arch::kStarcoder2};
 

@@ -21,6 +21,7 @@ extern const ArchSpec kQwen2;
 extern const ArchSpec kQwen2Moe;
 extern const ArchSpec kQwen3;
 extern const ArchSpec kQwen3Moe;
+extern const ArchSpec kSmolLm3;
 extern const ArchSpec kStableLm;
 extern const ArchSpec kStarcoder2;
 

@@ -53,9 +53,11 @@ void AttentionGqa::rotate_and_store(Step& step, std::byte* pages, std::size_t pa
       const float* v = k + kv_width;
       if (q_norm.present()) q_norm.apply_to_heads(q, n_heads, head_dim, ops);
       if (k_norm.present()) k_norm.apply_to_heads(k, n_kv_heads, head_dim, ops);
-      const Rotations& rotations = step.rotations(rope);
-      ops.rope(q, n_heads, head_dim, rotations.dim(), rotations.cos(row), rotations.sin(row));
-      ops.rope(k, n_kv_heads, head_dim, rotations.dim(), rotations.cos(row), rotations.sin(row));
+      if (rope != kNoRope) {
+        const Rotations& rotations = step.rotations(rope);
+        ops.rope(q, n_heads, head_dim, rotations.dim(), rotations.cos(row), rotations.sin(row));
+        ops.rope(k, n_kv_heads, head_dim, rotations.dim(), rotations.cos(row), rotations.sin(row));
+      }
       const BatchRow& source = step.batch().rows[static_cast<std::size_t>(row)];
       const std::int32_t* table =
           step.batch().page_tables[static_cast<std::size_t>(source.sequence)];

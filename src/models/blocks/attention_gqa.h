@@ -13,7 +13,7 @@ struct AttentionGqa {
   int n_heads = 0;
   int n_kv_heads = 0;
   int head_dim = 0;
-  int rope = 0;             ///< which of the model's rotations
+  int rope = 0;             ///< which of the model's rotations, or kNoRope
   float scale = 1;          ///< of q.k
   float softcap = 0;        ///< of the scaled q.k; 0: none
   std::int64_t window = 0;  ///< last positions seen, the own one included; 0: all
