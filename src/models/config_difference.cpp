@@ -106,7 +106,8 @@ void compare_layers(const ModelConfig& wanted, const ModelConfig& found, Compari
     comparison.exact(fmt::format("sliding window of layer {}", l), window_of(wanted, l),
                      window_of(found, l));
     comparison.exact(fmt::format("experts in layer {}", l), a.moe, b.moe);
-    ropes.emplace(a.rope, b.rope);
+    comparison.exact(fmt::format("rotation in layer {}", l), a.rope != kNoRope, b.rope != kNoRope);
+    if (a.rope != kNoRope && b.rope != kNoRope) ropes.emplace(a.rope, b.rope);
   }
   for (const auto& [a, b] : ropes) {
     compare_ropes(wanted.ropes[static_cast<std::size_t>(a)],

@@ -16,7 +16,7 @@ std::pair<std::size_t, std::size_t> find_mark(std::string_view name) {
     std::size_t end = at;
     while (end < at + kFamily.size() && lower(name[end]) == kFamily[end - at]) ++end;
     if (end < at + kFamily.size()) continue;
-    const std::size_t number = name.find_first_not_of('-', end);
+    const std::size_t number = name.find_first_not_of("-_ ", end);
     if (number != std::string_view::npos && name[number] == kNumber) return {end, number};
   }
   return {std::string_view::npos, std::string_view::npos};
@@ -37,7 +37,7 @@ std::string name_that_strips(std::string model_name, bool strips) {
   if (strips) return "phi-3 " + model_name;
   while (strips_after_special_by_name(model_name)) {
     const auto [end, number] = find_mark(model_name);
-    model_name.replace(end, number - end, " ");
+    model_name.replace(end, number - end, ".");
   }
   return model_name;
 }

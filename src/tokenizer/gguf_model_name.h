@@ -11,7 +11,8 @@ namespace llm::tokenizer {
 /// The exceptions: special tokens of that vocabulary that keep the white space behind them.
 bool special_keeps_space(std::string_view token_text);
 
-/// Whether the name says so: it has "phi-3" in it, in either case, with or without the hyphen.
+/// Whether the name says so: it has "phi-3" in it, in either case, with any or no hyphen, space or
+/// underscore between.
 bool strips_after_special_by_name(std::string_view model_name);
 
 /// The name, changed where it must be to say so, or not to.

@@ -175,11 +175,11 @@ TEST(GgufByteLevel, PreSplitsDiffer) {
 class Log {
  public:
   Log() {
-    core::set_log_sink([this](core::LogLevel level, std::string_view message) {
+    set_log_sink([this](core::LogLevel level, std::string_view message) {
       if (level == core::LogLevel::warning) text_ += message;
     });
   }
-  ~Log() { core::set_log_sink({}); }
+  ~Log() { set_log_sink({}); }
   const std::string& text() const { return text_; }
 
  private:
