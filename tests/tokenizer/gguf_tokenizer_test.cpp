@@ -1,9 +1,10 @@
 // Vocabularies as GGUF files hold them, made by hand.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
 
-#include "core/log.h"
+#include "llm/log.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/gguf_pre_split.h"
 #include "tokenizer/tokenizer.h"
@@ -175,8 +176,8 @@ TEST(GgufByteLevel, PreSplitsDiffer) {
 class Log {
  public:
   Log() {
-    set_log_sink([this](core::LogLevel level, std::string_view message) {
-      if (level == core::LogLevel::warning) text_ += message;
+    set_log_sink([this](LogLevel level, std::string_view message) {
+      if (level == LogLevel::warning) text_ += message;
     });
   }
   ~Log() { set_log_sink({}); }
