@@ -3,29 +3,11 @@
 #include <atomic>
 #include <cstring>
 
-#include "core/check.h"
 #include "core/error.h"
 #include "quant/quant.h"
 
 namespace llm::models {
 namespace {
-
-std::int64_t stored_rows(const LinearPart& part) {
-  return part.stored_rows > 0 ? part.stored_rows : part.rows;
-}
-
-// Row of the stored tensor that holds row `row` of the part. Of interleaved heads of d rows, stored
-// row 2i + j is row j * d/2 + i in the order of halves.
-std::int64_t stored_row(const LinearPart& part, std::int64_t row) {
-  if (const std::int64_t head_dim = part.interleaved_head_dim; head_dim > 0) {
-    const std::int64_t within = row % head_dim - part.interleaved_first;
-    const std::int64_t half = (head_dim - part.interleaved_first) / 2;
-    if (within >= 0) row = row - within + 2 * (within % half) + within / half;
-  }
-  const RowBlocks& blocks = part.blocks;
-  if (blocks.block == 0) return blocks.offset + row;
-  return blocks.offset + row / blocks.block * blocks.period + row % blocks.block;
-}
 
 // The type a matrix keeps in memory when no other is asked for: the kernels multiply f32, f16, bf16
 // and block types; what else can be decoded (f64) becomes f32.
@@ -60,14 +42,6 @@ bool stored_row_finite(DType dtype, const std::byte* row, std::int64_t cols) {
 
 }  // namespace
 
-std::string bias_name(std::string_view weight) {
-  std::string name(weight);
-  constexpr std::string_view kSuffix = ".weight";
-  LLM_CHECK(name.size() > kSuffix.size() && name.ends_with(kSuffix));
-  name.replace(name.size() - kSuffix.size(), kSuffix.size(), ".bias");
-  return name;
-}
-
 WeightLoader::WeightLoader(const formats::ModelFile& file, std::optional<DType> target,
                            const kernels::Ops& ops, core::ThreadPool& pool, LoadMode mode)
     : file_(file), target_(target), ops_(ops), pool_(pool), mode_(mode), claims_(file) {}
@@ -93,23 +67,15 @@ Result<std::vector<float>> WeightLoader::bias(const LinearPart& part) {
   if (part.bias == BiasRule::none || (part.bias == BiasRule::optional && !present)) {
     return std::vector<float>();
   }
-  LLM_ASSIGN_OR_RETURN(const std::vector<float> stored, vector(name, stored_rows(part)));
+  LLM_ASSIGN_OR_RETURN(const std::vector<float> stored, vector(name, part.rows_in_file()));
   std::vector<float> ordered(static_cast<std::size_t>(part.rows));
   for (std::int64_t row = 0; row < part.rows; ++row) {
     ordered[static_cast<std::size_t>(row)] =
-        stored[static_cast<std::size_t>(stored_row(part, row))];
+        stored[static_cast<std::size_t>(part.row_in_file(row))];
   }
   parameters_ -=
       static_cast<std::uint64_t>(stored.size() - ordered.size());  // counted by other parts
   return ordered;
-}
-
-Result<const formats::TensorEntry*> WeightLoader::claim_part(const LinearPart& part,
-                                                             std::int64_t cols) {
-  core::Shape shape = {stored_rows(part), cols};
-  if (part.stored_matrices > 0) shape = {part.stored_matrices, stored_rows(part), cols};
-  if (part.stored_flat) shape = {cols};
-  return claims_.claim(part.name, shape);
 }
 
 Result<Linear> WeightLoader::allocate(DType dtype, std::int64_t rows, std::int64_t cols) const {
@@ -129,7 +95,8 @@ Result<Linear> WeightLoader::allocate(DType dtype, std::int64_t rows, std::int64
 }
 
 Result<Linear> WeightLoader::linear(const LinearPart& part, std::int64_t cols) {
-  LLM_ASSIGN_OR_RETURN(const formats::TensorEntry* entry, claim_part(part, cols));
+  LLM_ASSIGN_OR_RETURN(const formats::TensorEntry* entry,
+                       claims_.claim(part.name, part.shape_in_file(cols)));
   const DType dtype = part.keep_f32 ? DType::f32 : target_.value_or(kept_type(entry->view.dtype));
   LLM_ASSIGN_OR_RETURN(Linear linear, allocate(dtype, part.rows, cols));
   LLM_ASSIGN_OR_RETURN(const BlockScales factors, claims_.scales(*entry, scale_block_));
@@ -142,7 +109,8 @@ Result<Linear> WeightLoader::linear(const LinearPart& part, std::int64_t cols) {
 }
 
 Result<Linear> WeightLoader::transposed(const LinearPart& part, std::int64_t cols) {
-  LLM_ASSIGN_OR_RETURN(const formats::TensorEntry* entry, claim_part(part, cols));
+  LLM_ASSIGN_OR_RETURN(const formats::TensorEntry* entry,
+                       claims_.claim(part.name, part.shape_in_file(cols)));
   // Blocks run along rows; columns of them are not worth another encoding.
   const DType kept = kept_type(entry->view.dtype);
   const DType dtype = target_.value_or(is_block_quantized(kept) ? DType::f32 : kept);
@@ -156,7 +124,7 @@ Result<Linear> WeightLoader::transposed(const LinearPart& part, std::int64_t col
   std::vector<float> row(static_cast<std::size_t>(cols));
   std::vector<float> turned(static_cast<std::size_t>(rows * cols));
   for (std::int64_t r = 0; r < rows; ++r) {
-    const std::int64_t source = stored_row(part, r);
+    const std::int64_t source = part.row_in_file(r);
     quant::decode_row(entry->view.dtype,
                       entry->view.data + static_cast<std::size_t>(source) * stored_bytes,
                       row.data(), cols);
@@ -217,7 +185,7 @@ Status WeightLoader::pack(const formats::TensorEntry& entry, const LinearPart& p
         rows[t][r] = nullptr;
         continue;
       }
-      const std::int64_t source = stored_row(part, row);
+      const std::int64_t source = part.row_in_file(row);
       const std::byte* stored = view.data + static_cast<std::size_t>(source) * stored_bytes;
       if (!stored_row_finite(view.dtype, stored, matrix.cols)) bad_row.store(source);
       rows[t][r] = stored;

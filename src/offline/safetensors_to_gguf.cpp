@@ -5,7 +5,7 @@
 
 #include "core/error.h"
 #include "models/file_names.h"
-#include "models/weight_loader.h"
+#include "models/linear_part.h"
 #include "offline/row_order.h"
 #include "quant/quant.h"
 
