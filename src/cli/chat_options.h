@@ -6,6 +6,7 @@
 #include <string>
 
 #include "llm/chat.h"
+#include "llm/status.h"
 
 namespace llm::cli {
 

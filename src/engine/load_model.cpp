@@ -17,8 +17,8 @@ Result<std::unique_ptr<Engine>> load_model(const std::string& path, const LoadOp
   parts.file = std::make_unique<formats::ModelFile>(std::move(file));
   // Before the weights: a broken tokenizer is found in a moment, weights take a while.
   LLM_ASSIGN_OR_RETURN(parts.tokenizer, engine::tokenizer_or_none(*parts.file));
-  LLM_ASSIGN_OR_RETURN(parts.chat, engine::load_chat_templates(*parts.file));
-  for (const Status& problem : parts.chat.problems()) {
+  LLM_ASSIGN_OR_RETURN(parts.chat_templates, engine::load_chat_templates(*parts.file));
+  for (const Status& problem : parts.chat_templates.problems()) {
     core::log(core::LogLevel::warning, "the chat template does not work: {}", problem.message());
   }
   const int threads = options.threads > 0 ? options.threads : core::default_thread_count();

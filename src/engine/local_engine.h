@@ -27,7 +27,7 @@ struct LoadedParts {
   std::unique_ptr<core::ThreadPool> pool;
   std::unique_ptr<tokenizer::Tokenizer> tokenizer;
   models::LoadedModel model;
-  chat::ChatTemplates chat;
+  chat::ChatTemplates chat_templates;
   ModelInfo info;
 };
 
@@ -40,9 +40,9 @@ class LocalEngine final : public Engine {
   Result<std::vector<std::int32_t>> tokenize(std::string_view text,
                                              bool add_special) const override;
   Result<std::string> detokenize(std::span<const std::int32_t> ids) const override;
-  Status chat_status() const override { return parts_.chat.status(); }
+  Status chat_status() const override { return parts_.chat_templates.status(); }
   Result<RenderedChat> render_chat(const ChatRequest& request) const override {
-    return parts_.chat.render(request);
+    return parts_.chat_templates.render(request);
   }
   Result<RequestId> submit(GenerationRequest request,
                            std::shared_ptr<GenerationObserver> observer) override;
