@@ -9,7 +9,7 @@ include(GNUInstallDirs)
 
 # Objects, not archives: the library has whole what implements the public headers.
 add_library(llm SHARED $<TARGET_OBJECTS:llm_core> $<TARGET_OBJECTS:llm_sampling>
-                       $<TARGET_OBJECTS:llm_engine>)
+                       $<TARGET_OBJECTS:llm_chat> $<TARGET_OBJECTS:llm_engine>)
 target_link_libraries(llm PRIVATE llm_engine)
 target_include_directories(llm INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_compile_features(llm INTERFACE cxx_std_20)

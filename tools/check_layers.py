@@ -34,7 +34,7 @@ LIBRARIES = {
     "CLI/": ["cli"],
     "spdlog/": ["server", "cli"],
     "pcre2": ["tokenizer"],
-    "utf8proc": ["tokenizer"],
+    "utf8proc": ["tokenizer", "chat"],
 }
 
 # The operation tables of kernels/ know nothing of each other, and the rest of the tree knows only

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "llm/chat.h"
 #include "llm/export.h"
 #include "llm/model_info.h"
 #include "llm/sampling.h"
@@ -49,7 +50,7 @@ struct GenerationRequest {
   std::vector<std::int32_t> prompt_tokens;  ///< used instead of `prompt` when not empty
   /// Whether encoding `prompt` adds BOS and the like; off for a text that a chat template wrote.
   bool add_special = true;
-  std::optional<std::int64_t> max_tokens;   ///< absent: up to the end of the context
+  std::optional<std::int64_t> max_tokens;  ///< absent: up to the end of the context
   SamplingParams sampling;
   std::vector<std::string> stop;  ///< generation ends before any of these texts
   int logprobs = 0;               ///< alternatives reported per token, 0..20
@@ -67,7 +68,7 @@ struct TokenEvent {
   std::int64_t index = 0;  ///< from 0
   std::int32_t id = 0;
   std::string text;  ///< valid UTF-8; may be empty (part of a character, or of a stop string)
-  std::optional<TokenLogprob> logprob;  ///< of this token, when logprobs were asked for
+  std::optional<TokenLogprob> logprob;     ///< of this token, when logprobs were asked for
   std::vector<TokenLogprob> alternatives;  ///< most likely first
 };
 
@@ -119,18 +120,22 @@ class LLM_API Engine {
   virtual Result<std::vector<std::int32_t>> tokenize(std::string_view text,
                                                      bool add_special) const = 0;
   virtual Result<std::string> detokenize(std::span<const std::int32_t> ids) const = 0;
-  /// The model's chat template text; empty when it has none.
-  virtual const std::string& chat_template() const = 0;
-  /// Texts of the BOS and EOS tokens for templates; empty when there is none.
-  virtual std::string bos_text() const = 0;
-  virtual std::string eos_text() const = 0;
+  /// ok when conversations can be rendered; else why not (not_found: the model has no chat
+  /// template).
+  virtual Status chat_status() const = 0;
+  /// The prompt that the model's chat template makes of a conversation; to be encoded with
+  /// GenerationRequest::add_special off. Errors: invalid_argument (messages or options are wrong,
+  /// or the template refuses them), not_found (no template of that name), unsupported (tools or
+  /// documents that the template has no place for), resource_exhausted.
+  virtual Result<RenderedChat> render_chat(const ChatRequest& request) const = 0;
 
   /// Checks the request and puts it in the queue. Errors (invalid_argument: a value out of range, a
   /// prompt that leaves no room; unavailable: stopping) are returned here, and then the observer is
   /// never called. Otherwise on_end is called exactly once, in the end.
   virtual Result<RequestId> submit(GenerationRequest request,
                                    std::shared_ptr<GenerationObserver> observer) = 0;
-  /// Ends a request with StopReason::cancelled within one step; unknown or finished ids are ignored.
+  /// Ends a request with StopReason::cancelled within one step; unknown or finished ids are
+  /// ignored.
   virtual void cancel(RequestId id) = 0;
 
   /// Logits of every position of `tokens` (or of the last one only), computed in slices of `chunk`

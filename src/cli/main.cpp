@@ -41,6 +41,7 @@ int run_program(int argc, char** argv) {
   add_serve_command(app, exit_code);
   add_logits_command(app, exit_code);
   add_tokenize_command(app, exit_code);
+  add_template_command(app, exit_code);
   add_inspect_command(app, exit_code);
   add_bench_command(app, exit_code);
   add_perplexity_command(app, exit_code);

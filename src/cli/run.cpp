@@ -8,10 +8,12 @@
 #include <cstdio>
 #include <mutex>
 
+#include "cli/chat_options.h"
 #include "cli/command.h"
 #include "cli/input.h"
 #include "cli/model_options.h"
 #include "cli/run_report.h"
+#include "core/error.h"
 
 namespace llm::cli {
 namespace {
@@ -19,6 +21,9 @@ namespace {
 struct RunOptions {
   ModelOptions model;
   std::optional<std::string> prompt;
+  bool chat = false;
+  std::optional<std::string> system;
+  ChatOptions conversation;
   GenerationRequest request;
   bool json = false;
 };
@@ -82,15 +87,68 @@ int print_outcome(const RunOptions& options, const RunReport& run, const ModelIn
   return run.end.reason == StopReason::cancelled ? kExitInterrupted : kExitOk;
 }
 
+bool is_conversation(const RunOptions& options) {
+  return options.chat || options.conversation.messages_file.has_value();
+}
+
+Status check_chat_options(const RunOptions& options) {
+  const ChatOptions& chat = options.conversation;
+  if (chat.messages_file && (options.prompt || options.chat || options.system)) {
+    return core::invalid_argument(
+        "--messages is the whole conversation: --prompt, --chat and --system do not belong with "
+        "it");
+  }
+  const bool chat_only = options.system || chat.tools_file || chat.documents_file ||
+                         chat.template_kwargs || !chat.template_name.empty() ||
+                         chat.continue_final_message;
+  if (chat_only && !is_conversation(options)) {
+    return core::invalid_argument(
+        "--system, --tools, --documents, --template-kwargs, --template-name and --continue belong "
+        "with --chat or --messages");
+  }
+  return {};
+}
+
+// What the model is given, as far as it can be read before the model is loaded.
+Result<ChatRequest> read_input(RunOptions& options) {
+  if (!is_conversation(options)) {
+    LLM_ASSIGN_OR_RETURN(options.request.prompt, text_or_stdin(options.prompt));
+    return ChatRequest();
+  }
+  LLM_ASSIGN_OR_RETURN(ChatRequest request, read_chat_request(options.conversation));
+  if (options.chat) {
+    LLM_ASSIGN_OR_RETURN(std::string text, text_or_stdin(options.prompt));
+    std::vector<ChatMessage> messages;
+    if (options.system) messages.push_back({.role = "system", .content = *options.system});
+    messages.push_back({.role = "user", .content = std::move(text)});
+    request.messages = chat_messages_json(messages);
+  }
+  return request;
+}
+
+Status set_prompt(RunOptions& options, const ChatRequest& conversation, const Engine& engine) {
+  if (!is_conversation(options)) return {};
+  LLM_ASSIGN_OR_RETURN(RenderedChat rendered, engine.render_chat(conversation));
+  for (const std::string& name : rendered.unused_kwargs) {
+    fmt::print(stderr, "warning: the chat template does not look at {}\n", name);
+  }
+  options.request.prompt = std::move(rendered.prompt);
+  options.request.add_special = false;  // the template has written BOS
+  return {};
+}
+
 int run(RunOptions& options) {
   if (Status status = options.request.sampling.validate(); !status.ok()) {
     return report_usage(status.message());
   }
-  auto prompt = text_or_stdin(options.prompt);
-  if (!prompt) return report(prompt.error());
-  options.request.prompt = std::move(*prompt);
+  if (Status status = check_chat_options(options); !status.ok()) {
+    return report_usage(status.message());
+  }
+  auto input = read_input(options);
+  if (!input) return report(input.error());
   auto engine = load_model(options.model);
   if (!engine) return report(engine.error());
+  if (Status status = set_prompt(options, *input, **engine); !status.ok()) return report(status);
 
   const auto observer = std::make_shared<RunObserver>(!options.json);
   std::signal(SIGINT, on_interrupt);
@@ -149,6 +207,10 @@ void add_run_command(CLI::App& app, int& exit_code) {
   add_model_options(*command, options->model);
   command->add_option("--prompt", options->prompt, "Text to continue; absent = standard input")
       ->type_name("TEXT");
+  command->add_flag("--chat", options->chat,
+                    "The prompt is a user's message: answer it by the model's chat template");
+  command->add_option("--system", options->system, "System message before it")->type_name("TEXT");
+  add_chat_options(*command, options->conversation);
   command
       ->add_option("--max-tokens", options->request.max_tokens,
                    "Most tokens to generate; absent = up to the end of the context")

@@ -1,5 +1,6 @@
 #include "core/json.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <set>
@@ -12,18 +13,18 @@
 namespace llm::core {
 namespace {
 
-// Feeds a DOM builder while watching depth and duplicate keys. nlohmann's own DOM parser keeps the
-// last of two equal keys silently, which lets two readers of one file disagree.
-class StrictHandler : public nlohmann::json_sax<Json> {
+// Passes events on while watching depth and duplicate keys. nlohmann's own DOM parser keeps the
+// last of two equal keys silently, which lets two readers of one file disagree. `Builder` has the
+// members of JsonSink.
+template <class Builder>
+class StrictHandler : public JsonSink {
  public:
-  StrictHandler(Json& root, JsonLimits limits) : builder_(root, false), limits_(limits) {}
+  StrictHandler(Builder& builder, JsonLimits limits) : builder_(builder), limits_(limits) {}
 
   bool null() override { return builder_.null(); }
   bool boolean(bool value) override { return builder_.boolean(value); }
   bool number_integer(number_integer_t value) override { return builder_.number_integer(value); }
-  bool number_unsigned(number_unsigned_t value) override {
-    return builder_.number_unsigned(value);
-  }
+  bool number_unsigned(number_unsigned_t value) override { return builder_.number_unsigned(value); }
   bool number_float(number_float_t value, const string_t& text) override {
     return builder_.number_float(value, text);
   }
@@ -72,28 +73,80 @@ class StrictHandler : public nlohmann::json_sax<Json> {
     return false;
   }
 
-  nlohmann::detail::json_sax_dom_parser<Json> builder_;
+  Builder& builder_;
   JsonLimits limits_;
   std::size_t depth_ = 0;
   std::vector<std::set<std::string>> keys_;
   std::string problem_;
 };
 
-}  // namespace
-
-Result<Json> parse_json(std::string_view text, std::string_view what, JsonLimits limits) {
+template <class Builder>
+Status read_strictly(std::string_view text, std::string_view what, Builder& builder,
+                     JsonLimits limits) {
   // nlohmann's lexer takes a NUL for the end of its input and would ignore what follows.
   if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
     return corrupt_data("{}: invalid JSON at byte {}: a NUL byte", what, nul + 1);
   }
-  Json root;
-  StrictHandler handler(root, limits);
+  StrictHandler<Builder> handler(builder, limits);
   try {
-    if (Json::sax_parse(text.begin(), text.end(), &handler)) return root;
+    if (Json::sax_parse(text.begin(), text.end(), &handler)) return {};
   } catch (const std::exception& error) {
     return corrupt_data("{}: invalid JSON: {}", what, printable(error.what(), 200));
   }
   return corrupt_data("{}: invalid JSON {}", what, handler.problem());
+}
+
+// End of the JSON string that starts at text[begin], a quotation mark.
+std::size_t string_end(std::string_view text, std::size_t begin) {
+  std::size_t at = begin + 1;
+  while (text[at] != '"') at += text[at] == '\\' ? 2 : 1;
+  return at + 1;
+}
+
+// End of the JSON value that starts at text[begin].
+std::size_t value_end(std::string_view text, std::size_t begin) {
+  if (text[begin] == '"') return string_end(text, begin);
+  if (text[begin] != '{' && text[begin] != '[') {
+    return std::min(text.find_first_of(",]} \t\r\n", begin), text.size());
+  }
+  std::size_t depth = 0;
+  for (std::size_t at = begin;;) {
+    const char c = text[at];
+    at = c == '"' ? string_end(text, at) : at + 1;
+    if (c == '{' || c == '[') ++depth;
+    if ((c == '}' || c == ']') && --depth == 0) return at;
+  }
+}
+
+}  // namespace
+
+Result<Json> parse_json(std::string_view text, std::string_view what, JsonLimits limits) {
+  Json root;
+  nlohmann::detail::json_sax_dom_parser<Json> builder(root, false);
+  LLM_RETURN_IF_ERROR(read_strictly(text, what, builder, limits));
+  return root;
+}
+
+Status read_json(std::string_view text, std::string_view what, JsonSink& sink, JsonLimits limits) {
+  return read_strictly(text, what, sink, limits);
+}
+
+std::string_view member_text(std::string_view object, std::string_view key) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  std::size_t at = object.find('{') + 1;
+  while ((at = object.find_first_not_of(" \t\r\n,", at)) != std::string_view::npos &&
+         object[at] == '"') {
+    const std::size_t key_end = string_end(object, at);
+    const std::string_view spelled = object.substr(at, key_end - at);
+    const std::size_t begin =
+        object.find_first_not_of(kSpace, object.find_first_not_of(kSpace, key_end) + 1);
+    const std::size_t end = value_end(object, begin);
+    if (Json::parse(spelled).get_ref<const std::string&>() == key) {
+      return object.substr(begin, end - begin);
+    }
+    at = end;
+  }
+  return {};
 }
 
 Json float_json(float value) {

@@ -1,6 +1,7 @@
 #include "core/log.h"
 #include "engine/describe_model.h"
 #include "engine/eos_tokens.h"
+#include "engine/load_chat_templates.h"
 #include "engine/local_engine.h"
 #include "engine/no_tokenizer.h"
 #include "kernels/kernels.h"
@@ -16,6 +17,10 @@ Result<std::unique_ptr<Engine>> load_model(const std::string& path, const LoadOp
   parts.file = std::make_unique<formats::ModelFile>(std::move(file));
   // Before the weights: a broken tokenizer is found in a moment, weights take a while.
   LLM_ASSIGN_OR_RETURN(parts.tokenizer, engine::tokenizer_or_none(*parts.file));
+  LLM_ASSIGN_OR_RETURN(parts.chat_templates, engine::load_chat_templates(*parts.file));
+  for (const Status& problem : parts.chat_templates.problems()) {
+    core::log(core::LogLevel::warning, "the chat template does not work: {}", problem.message());
+  }
   const int threads = options.threads > 0 ? options.threads : core::default_thread_count();
   parts.pool = std::make_unique<core::ThreadPool>(threads);
   const models::DecoderOptions decoder_options{.dtype = options.dtype,
@@ -31,7 +36,6 @@ Result<std::unique_ptr<Engine>> load_model(const std::string& path, const LoadOp
               "others are refused",
               parts.tokenizer->vocab_size(), parts.model.config.vocab_size);
   }
-  LLM_ASSIGN_OR_RETURN(parts.texts, engine::find_model_texts(*parts.file, *parts.tokenizer));
   parts.info = engine::describe_model(*parts.file, parts.model, *ops, parts.pool->size());
   LLM_ASSIGN_OR_RETURN(
       parts.info.capabilities.eos_tokens,

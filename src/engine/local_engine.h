@@ -10,8 +10,8 @@
 #include <string>
 #include <thread>
 
+#include "chat/chat_templates.h"
 #include "core/thread_pool.h"
-#include "engine/model_texts.h"
 #include "engine/runner.h"
 #include "engine/scheduler.h"
 #include "formats/model_file.h"
@@ -27,7 +27,7 @@ struct LoadedParts {
   std::unique_ptr<core::ThreadPool> pool;
   std::unique_ptr<tokenizer::Tokenizer> tokenizer;
   models::LoadedModel model;
-  ModelTexts texts;
+  chat::ChatTemplates chat_templates;
   ModelInfo info;
 };
 
@@ -40,9 +40,10 @@ class LocalEngine final : public Engine {
   Result<std::vector<std::int32_t>> tokenize(std::string_view text,
                                              bool add_special) const override;
   Result<std::string> detokenize(std::span<const std::int32_t> ids) const override;
-  const std::string& chat_template() const override { return parts_.texts.chat_template; }
-  std::string bos_text() const override { return parts_.texts.bos; }
-  std::string eos_text() const override { return parts_.texts.eos; }
+  Status chat_status() const override { return parts_.chat_templates.status(); }
+  Result<RenderedChat> render_chat(const ChatRequest& request) const override {
+    return parts_.chat_templates.render(request);
+  }
   Result<RequestId> submit(GenerationRequest request,
                            std::shared_ptr<GenerationObserver> observer) override;
   void cancel(RequestId id) override;

@@ -6,6 +6,8 @@
 #include <array>
 #include <limits>
 
+#include "server/chat_fields.h"
+
 namespace llm::server {
 namespace {
 
@@ -72,31 +74,6 @@ Field prompt_field(JobRequest& request, const JobContext& context) {
               read_token_ids(field, value, context, request, errors);
             }
           }};
-}
-
-Field messages_field(JobRequest& request, const JobContext& context) {
-  return {
-      "messages",
-      "list of chat messages",
-      "-",
-      "",
-      "instead of `prompt`: rendered with the model's chat template",
-      [&request, chat = context.chat](const Field& field, const Json& value, FieldErrors& errors) {
-        const bool objects =
-            value.is_array() && !value.empty() &&
-            std::all_of(value.begin(), value.end(), [](const Json& m) { return m.is_object(); });
-        if (!chat) {
-          errors.push_back({field.name, "chat_template",
-                            "messages cannot be used: this worker has no chat template for "
-                            "the model; send a prompt",
-                            nullptr});
-        } else if (!objects) {
-          errors.push_back({field.name, "type(list of objects)",
-                            "messages must be a list of at least one message object", nullptr});
-        } else {
-          request.messages = value;
-        }
-      }};
 }
 
 Field operation_field(JobRequest& request, const JobContext& context) {
@@ -284,13 +261,16 @@ std::int64_t count_characters(std::string_view text) {
                        [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; });
 }
 
-std::vector<Field> job_fields(JobRequest& request, const JobContext& context) {
+std::vector<Field> job_fields(JobRequest& request, const JobContext& context,
+                              std::string_view body) {
   SamplingParams& sampling = request.generation.sampling;
   GenerationRequest& generation = request.generation;
   return {
       operation_field(request, context),
       prompt_field(request, context),
-      messages_field(request, context),
+      messages_field(request.chat, body, context.chat, "-",
+                     "instead of `prompt`: rendered with the model's chat template"),
+      chat_template_kwargs_field(request.chat, body),
       int_field("max_tokens", "the smaller of the limit and the remaining context",
                 {1, context.limits.max_tokens_limit},
                 "most tokens to generate; clipped to the remaining context, see `effective`",
@@ -335,7 +315,7 @@ std::vector<Field> job_fields(JobRequest& request, const JobContext& context) {
 Result<ParsedJob> parse_job(std::string_view body, const JobContext& context) {
   LLM_ASSIGN_OR_RETURN(const Json object, parse_body(body));
   ParsedJob parsed;
-  const std::vector<Field> fields = job_fields(parsed.request, context);
+  const std::vector<Field> fields = job_fields(parsed.request, context, body);
   read_fields(object, fields, context.strict, parsed.errors, parsed.request.ignored);
   if (parsed.request.operation.empty()) {
     parsed.request.operation = kOperations[0];
@@ -353,13 +333,18 @@ Result<ParsedJob> parse_job(std::string_view body, const JobContext& context) {
     parsed.errors.push_back(
         {"messages", "exclusive(prompt)", "messages and prompt cannot both be given", nullptr});
   }
+  if (!has_messages && !parsed.request.chat.template_kwargs.empty()) {
+    parsed.errors.push_back({"chat_template_kwargs", "needs(messages)",
+                             "chat_template_kwargs belongs with messages", nullptr});
+  }
   return parsed;
 }
 
 std::string job_fields_markdown() {
   JobRequest request;
   const ModelInfo model;
-  return markdown_table(job_fields(request, {.model = model, .limits = {}}));
+  const JobContext context{.model = model, .limits = {}, .chat = {}};
+  return markdown_table(job_fields(request, context, "{}"));
 }
 
 }  // namespace llm::server

@@ -22,7 +22,7 @@ struct JobLimits {
 struct JobRequest {
   GenerationRequest generation;  ///< prompt or prompt_tokens, unless `messages` is set
   bool has_prompt = false;
-  core::Json messages;  ///< null unless the prompt is a chat to be rendered
+  ChatRequest chat;  ///< without messages, unless the prompt is a chat to be rendered
   std::string operation;
   std::string model;           ///< empty: not named
   std::optional<DType> dtype;  ///< a dtype that is supported but not loaded
@@ -33,7 +33,7 @@ struct JobRequest {
 struct JobContext {
   const ModelInfo& model;
   JobLimits limits;
-  bool chat = false;               ///< messages can be rendered
+  Status chat;                     ///< Engine::chat_status()
   bool operation_required = true;  ///< false on the deprecated route
   bool strict = false;             ///< unknown fields are errors
 };
@@ -46,8 +46,9 @@ struct ParsedJob {
 /// An error when the body is not one JSON object; field problems, all of them, in `errors`.
 Result<ParsedJob> parse_job(std::string_view body, const JobContext& context);
 
-/// The schema, its readers bound to `request`, which must outlive the rows.
-std::vector<Field> job_fields(JobRequest& request, const JobContext& context);
+/// The schema of `body`, its readers bound to `request`; all three must outlive the rows.
+std::vector<Field> job_fields(JobRequest& request, const JobContext& context,
+                              std::string_view body);
 
 /// The schema of a worker with default limits, for docs/api.md.
 std::string job_fields_markdown();

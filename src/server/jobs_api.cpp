@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "core/log.h"
+#include "server/chat_fields.h"
 #include "server/job_events.h"
 #include "server/job_stream.h"
 
@@ -97,7 +98,7 @@ HttpResponse JobsApi::create(const HttpRequest& request, bool operation_required
   const ModelInfo& info = model.engine->info();
   Result<ParsedJob> parsed = parse_job(request.body, {.model = info,
                                                       .limits = options_.job_limits,
-                                                      .chat = static_cast<bool>(model.chat),
+                                                      .chat = model.engine->chat_status(),
                                                       .operation_required = operation_required,
                                                       .strict = request.header("x-strict") == "1"});
   if (!parsed) return error_response(ApiError::invalid_request, parsed.error().message());
@@ -114,31 +115,42 @@ HttpResponse JobsApi::create(const HttpRequest& request, bool operation_required
   return submit(request, std::move(job), model);
 }
 
+// Renders the messages of a job into the tokens of its prompt; an answer when they are refused.
+std::optional<HttpResponse> JobsApi::prepare_chat(const Engine& engine, JobRequest& job,
+                                                  bool strict) const {
+  const Result<RenderedChat> rendered = engine.render_chat(job.chat);
+  if (!rendered) return chat_error_response(rendered.error());
+  const std::int64_t limit = options_.job_limits.max_prompt_chars;
+  if (const std::int64_t length = count_characters(rendered->prompt); length > limit) {
+    return field_error_response(
+        {{"messages", fmt::format("length(1..={})", limit),
+          fmt::format("messages must have at most {} characters once rendered (got {})", limit,
+                      length),
+          nullptr}});
+  }
+  if (auto refusal = report_unused_kwargs(*rendered, strict, job.ignored)) return refusal;
+  // The template writes BOS itself; adding it again would change the prompt.
+  Result<std::vector<std::int32_t>> tokens = engine.tokenize(rendered->prompt, false);
+  if (!tokens) {
+    return field_error_response({{"messages", "tokenize", tokens.error().message(), nullptr}});
+  }
+  job.generation.prompt_tokens = std::move(tokens).value();
+  if (job.generation.prompt_tokens.empty()) {
+    return field_error_response(
+        {{"messages", "chat_template", "the chat template renders them to nothing", nullptr}});
+  }
+  return std::nullopt;
+}
+
 HttpResponse JobsApi::submit(const HttpRequest& request, JobRequest job,
                              const ModelState::Snapshot& model) {
   Engine& engine = *model.engine;
   GenerationRequest& generation = job.generation;
-  const bool is_chat = !job.messages.is_null();
+  const bool is_chat = !job.chat.messages.empty();
   if (is_chat) {
-    const Result<std::string> prompt = model.chat(job.messages);
-    if (!prompt) {
-      return field_error_response(
-          {{"messages", "chat_template", prompt.error().message(), nullptr}});
+    if (auto refusal = prepare_chat(engine, job, request.header("x-strict") == "1")) {
+      return std::move(*refusal);
     }
-    const std::int64_t limit = options_.job_limits.max_prompt_chars;
-    if (const std::int64_t length = count_characters(prompt.value()); length > limit) {
-      return field_error_response(
-          {{"messages", fmt::format("length(1..={})", limit),
-            fmt::format("messages must have at most {} characters once rendered (got {})", limit,
-                        length),
-            nullptr}});
-    }
-    // The template writes BOS itself; adding it again would change the prompt.
-    Result<std::vector<std::int32_t>> tokens = engine.tokenize(prompt.value(), false);
-    if (!tokens) {
-      return field_error_response({{"messages", "tokenize", tokens.error().message(), nullptr}});
-    }
-    generation.prompt_tokens = std::move(tokens).value();
   }
   if (!generation.max_tokens) generation.max_tokens = options_.job_limits.max_tokens_limit;
 

@@ -2,6 +2,7 @@
 // the status, the list and the cancellation of jobs.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,8 @@ class JobsApi {
   HttpResponse create(const HttpRequest& request, bool operation_required);
   HttpResponse submit(const HttpRequest& request, JobRequest job,
                       const ModelState::Snapshot& model);
+  std::optional<HttpResponse> prepare_chat(const Engine& engine, JobRequest& job,
+                                           bool strict) const;
   HttpResponse stream(const HttpRequest& request);
   HttpResponse status(const HttpRequest& request);
   HttpResponse list(const HttpRequest& request);

@@ -14,12 +14,11 @@ void ModelState::set_progress(const LoadProgress& progress) {
   watchers_.notify();
 }
 
-void ModelState::set_ready(std::shared_ptr<Engine> engine, ChatRenderer chat) {
+void ModelState::set_ready(std::shared_ptr<Engine> engine) {
   {
     const std::lock_guard lock(mutex_);
     now_.stage = Stage::ready;
     now_.engine = std::move(engine);
-    now_.chat = std::move(chat);
     ++now_.version;
   }
   watchers_.notify();

@@ -14,9 +14,6 @@
 
 namespace llm::server {
 
-/// Turns chat messages (a JSON array of objects) into the text of the prompt, its BOS included.
-using ChatRenderer = std::function<Result<std::string>(const core::Json& messages)>;
-
 class ModelState {
  public:
   enum class Stage : std::uint8_t { loading, ready, failed };
@@ -25,13 +22,12 @@ class ModelState {
     Stage stage = Stage::loading;
     LoadProgress progress;
     std::shared_ptr<Engine> engine;  ///< set when ready
-    ChatRenderer chat;               ///< empty: no chat template
     Status failure;
     std::uint64_t version = 0;  ///< grows with every change
   };
 
   void set_progress(const LoadProgress& progress);
-  void set_ready(std::shared_ptr<Engine> engine, ChatRenderer chat);
+  void set_ready(std::shared_ptr<Engine> engine);
   void set_failed(Status failure);
 
   Snapshot snapshot() const;

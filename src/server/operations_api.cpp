@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "server/api_error.h"
+#include "server/chat_fields.h"
 #include "server/field_schema.h"
 #include "server/jobs_api.h"
 
@@ -121,6 +122,10 @@ void OperationsApi::add_routes(Router& router) {
               .pattern = "/detokenize",
               .slow = true,
               .handle = [this](const HttpRequest& r) { return detokenize(r); }});
+  router.add({.method = "POST",
+              .pattern = "/apply-template",
+              .slow = true,
+              .handle = [this](const HttpRequest& r) { return apply_template(r); }});
 }
 
 HttpResponse OperationsApi::health() const {
@@ -168,7 +173,7 @@ HttpResponse OperationsApi::model() const {
                         {"max_sequences", info.max_sequences},
                         {"threads", info.threads},
                         {"instruction_set", info.instruction_set},
-                        {"chat_template", static_cast<bool>(now.chat)},
+                        {"chat_template", now.engine->chat_status().ok()},
                         {"memory",
                          {{"weights_bytes", info.memory.weights},
                           {"kv_bytes_per_token", info.memory.kv_per_token},
@@ -209,6 +214,36 @@ HttpResponse OperationsApi::detokenize(const HttpRequest& request) const {
   const auto text = now.engine->detokenize(ids);
   if (!text) return tokenizer_error("tokens", text.error());
   return body.reply({{"content", text.value()}});
+}
+
+HttpResponse OperationsApi::apply_template(const HttpRequest& request) const {
+  const ModelState::Snapshot now = model_.snapshot();
+  if (!now.engine) return model_not_ready(now);
+  const Status usable = now.engine->chat_status();
+  ChatRequest chat;
+  std::optional<bool> generation_prompt;
+  BodyReader body;
+  body.read(request,
+            {messages_field(chat, request.body, usable, "required",
+                            "rendered with the model's chat template"),
+             tools_field(chat, request.body), documents_field(chat, request.body),
+             chat_template_kwargs_field(chat, request.body),
+             bool_field("add_generation_prompt", "true, unless `continue_final_message` is",
+                        "end with what comes before the assistant's next message",
+                        [&](bool value) { generation_prompt = value; }),
+             bool_field("continue_final_message", "false",
+                        "end inside of the last message, so that the model goes on with it",
+                        [&](bool value) { chat.continue_final_message = value; })},
+            "messages");
+  if (body.refusal) return std::move(*body.refusal);
+  chat.add_generation_prompt = generation_prompt.value_or(!chat.continue_final_message);
+  const Result<RenderedChat> rendered = now.engine->render_chat(chat);
+  if (!rendered) return chat_error_response(rendered.error());
+  if (auto refusal =
+          report_unused_kwargs(*rendered, request.header("x-strict") == "1", body.ignored)) {
+    return std::move(*refusal);
+  }
+  return body.reply({{"prompt", rendered->prompt}});
 }
 
 }  // namespace llm::server

@@ -29,6 +29,7 @@ class OperationsApi {
   HttpResponse model() const;
   HttpResponse tokenize(const HttpRequest& request) const;
   HttpResponse detokenize(const HttpRequest& request) const;
+  HttpResponse apply_template(const HttpRequest& request) const;
 
   const ServerOptions& options_;
   ModelState& model_;

@@ -137,8 +137,8 @@ std::uint16_t Server::port() const { return impl_->listener.port(); }
 
 void Server::set_progress(const LoadProgress& progress) { impl_->model.set_progress(progress); }
 
-void Server::set_engine(std::shared_ptr<Engine> engine, ChatRenderer chat) {
-  impl_->model.set_ready(std::move(engine), std::move(chat));
+void Server::set_engine(std::shared_ptr<Engine> engine) {
+  impl_->model.set_ready(std::move(engine));
   asio::post(impl_->io, [raw = impl_.get()] { raw->heartbeat->send(); });
 }
 

@@ -26,8 +26,7 @@ class Server {
   std::uint16_t port() const;
 
   void set_progress(const LoadProgress& progress);
-  /// `chat` may be empty: then `messages` are refused.
-  void set_engine(std::shared_ptr<Engine> engine, ChatRenderer chat = {});
+  void set_engine(std::shared_ptr<Engine> engine);
   void set_failed(Status failure);
 
   /// Takes no more jobs and waits for the active ones, at most `timeout` or until `hurry` says

@@ -86,5 +86,47 @@ TEST(ParseJson, MessagesAreBoundedAndPrintable) {
   }
 }
 
+TEST(MemberText, IsTheTextOfTheValueAsItStands) {
+  const std::string object =
+      R"( {"a" : {"b": [1, "]}\"", 2]} ,"text":"x\\", "n":-1.5e3,"\u006d":[ {"z":1,"a":2} ],"t":true} )";
+  ASSERT_TRUE(parse_json(object, "x"));
+  EXPECT_EQ(member_text(object, "a"), R"({"b": [1, "]}\"", 2]})");
+  EXPECT_EQ(member_text(object, "text"), R"("x\\")");
+  EXPECT_EQ(member_text(object, "n"), "-1.5e3");
+  EXPECT_EQ(member_text(object, "m"), R"([ {"z":1,"a":2} ])") << "the key may be written escaped";
+  EXPECT_EQ(member_text(object, "t"), "true");
+  EXPECT_EQ(member_text(object, "b"), "") << "members of members are not looked at";
+  EXPECT_EQ(member_text("{}", "a"), "");
+}
+
+struct KeyOrder : JsonSink {
+  std::string seen;
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool start_object(std::size_t) override { return true; }
+  bool key(string_t& name) override {
+    seen += name;
+    return true;
+  }
+  bool end_object() override { return true; }
+  bool start_array(std::size_t) override { return true; }
+  bool end_array() override { return true; }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override {
+    return false;
+  }
+};
+
+TEST(ReadJson, SinkSeesMembersInTheOrderOfTheText) {
+  KeyOrder order;
+  EXPECT_TRUE(read_json(R"({"z":{"y":1,"x":2},"a":[]})", "x", order).ok());
+  EXPECT_EQ(order.seen, "zyxa");
+  EXPECT_FALSE(read_json(R"({"z":1,"z":2})", "x", order).ok()) << "the strict rules hold";
+}
+
 }  // namespace
 }  // namespace llm::core

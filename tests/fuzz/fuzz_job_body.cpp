@@ -22,7 +22,7 @@ void check_accepted(const llm::server::JobRequest& request,
                     const llm::server::JobContext& context) {
   const llm::GenerationRequest& generation = request.generation;
   const llm::SamplingParams& sampling = generation.sampling;
-  const bool chat = !request.messages.is_null();
+  const bool chat = !request.chat.messages.empty();
   LLM_CHECK(chat || !generation.prompt.empty() || !generation.prompt_tokens.empty());
   LLM_CHECK(llm::server::count_characters(generation.prompt) <= context.limits.max_prompt_chars);
   for (const std::int32_t id : generation.prompt_tokens) LLM_CHECK(id >= 0 && id < 300);
@@ -43,10 +43,11 @@ void check_accepted(const llm::server::JobRequest& request,
 // The first byte chooses the circumstances, the rest is the body.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const llm::ModelInfo kModel = small_model();
+  static const llm::Status kNoChat(llm::StatusCode::not_found, "none");
   if (size == 0) return 0;
   const llm::server::JobContext context{.model = kModel,
                                         .limits = {.max_prompt_chars = 40},
-                                        .chat = (data[0] & 1U) != 0,
+                                        .chat = (data[0] & 1U) != 0 ? llm::Status() : kNoChat,
                                         .operation_required = (data[0] & 2U) != 0,
                                         .strict = (data[0] & 4U) != 0};
   const std::string_view body(reinterpret_cast<const char*>(data) + 1, size - 1);

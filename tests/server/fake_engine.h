@@ -35,15 +35,21 @@ class FakeEngine : public Engine {
   Result<std::vector<std::int32_t>> tokenize(std::string_view text,
                                              bool add_special) const override;
   Result<std::string> detokenize(std::span<const std::int32_t> ids) const override;
-  const std::string& chat_template() const override { return chat_template_; }
-  std::string bos_text() const override { return ""; }
-  std::string eos_text() const override { return ""; }
+  Status chat_status() const override {
+    return chat ? Status() : Status(StatusCode::not_found, "the model has no chat template");
+  }
+  Result<RenderedChat> render_chat(const ChatRequest& request) const override {
+    return chat(request);
+  }
   Result<RequestId> submit(GenerationRequest request,
                            std::shared_ptr<GenerationObserver> observer) override;
   void cancel(RequestId id) override;
   Result<std::vector<float>> logits(std::span<const std::int32_t> tokens, std::int64_t chunk,
                                     bool all_positions) override;
   EngineStats stats() const override;
+
+  /// The chat template; empty: there is none. Set before the server starts.
+  std::function<Result<RenderedChat>(const ChatRequest& request)> chat;
 
   /// While held, nothing is started and no token comes out, as in a very long step.
   void hold();
@@ -74,7 +80,6 @@ class FakeEngine : public Engine {
 
   const FakeEngineOptions options_;
   ModelInfo info_;
-  std::string chat_template_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::shared_ptr<Running>> waiting_;

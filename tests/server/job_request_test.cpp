@@ -204,7 +204,7 @@ TEST(JobRequest, OperationIsRequiredExceptOnTheDeprecatedRoute) {
 }
 
 TEST(JobRequest, NeedsExactlyOneOfPromptAndMessages) {
-  const JobContext chat{.model = kModel, .limits = {}, .chat = true};
+  const JobContext chat{.model = kModel, .limits = {}, .chat = {}};
   EXPECT_EQ(parse_job(R"({"operation":"infer"})", chat)->errors[0].message, "prompt is required");
   const auto both = parse_job(
       R"({"operation":"infer","prompt":"p","messages":[{"role":"user","content":"x"}]})", chat);
@@ -212,7 +212,7 @@ TEST(JobRequest, NeedsExactlyOneOfPromptAndMessages) {
   const auto one =
       parse_job(R"({"operation":"infer","messages":[{"role":"user","content":"x"}]})", chat);
   EXPECT_TRUE(one->errors.empty());
-  EXPECT_EQ(one->request.messages.size(), 1U);
+  EXPECT_EQ(one->request.chat.messages, R"([{"role":"user","content":"x"}])");
   EXPECT_EQ(parse_job(R"({"operation":"infer","messages":[]})", chat)->errors.size(), 1U);
   EXPECT_EQ(parse_job(R"({"operation":"infer","messages":["x"]})", chat)->errors.size(), 1U);
 }
@@ -220,7 +220,9 @@ TEST(JobRequest, NeedsExactlyOneOfPromptAndMessages) {
 TEST(JobRequest, MessagesNeedAChatTemplate) {
   const auto parsed =
       parse_job(R"({"operation":"infer","messages":[{"role":"user","content":"x"}]})",
-                {.model = kModel, .limits = {}, .chat = false});
+                {.model = kModel,
+                 .limits = {},
+                 .chat = {StatusCode::not_found, "the model has no chat template"}});
   ASSERT_EQ(parsed->errors.size(), 1U);
   EXPECT_NE(parsed->errors[0].message.find("no chat template"), std::string::npos);
 }

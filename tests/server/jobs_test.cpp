@@ -380,10 +380,11 @@ TEST_F(Jobs, StrictTurnsUnknownFieldsIntoErrors) {
 }
 
 TEST_F(Jobs, MessagesAreRenderedAndNotGivenASecondBos) {
-  chat = [](const Json& messages) -> Result<std::string> {
+  chat = [](const ChatRequest& request) -> Result<RenderedChat> {
+    const Json messages = Json::parse(request.messages);
     if (messages[0].value("role", "") != "user")
       return core::invalid_argument("roles must begin with user");
-    return fmt::format("<{}>", messages[0].value("content", ""));
+    return RenderedChat{.prompt = fmt::format("<{}>", messages[0].value("content", ""))};
   };
   start();
   const TestReply reply = post("/v1/jobs", R"({"operation":"infer","max_tokens":1,)"

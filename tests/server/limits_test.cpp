@@ -108,7 +108,7 @@ TEST_F(Limits, MalformedJsonIs400) {
 TEST_F(Limits, UnknownRoutesAre404AndWrongMethods405) {
   start();
   for (const char* path : {"/", "/v1", "/v1/jobs/", "/v1/jobs//stream", "/metrics",
-                           "/v1/chat/completions", "/v1/models", "/apply-template"}) {
+                           "/v1/chat/completions", "/v1/models"}) {
     const TestReply reply = get(path);
     EXPECT_EQ(reply.status, 404) << path;
     EXPECT_EQ(reply.json()["error"]["code"], "NOT_FOUND") << path;

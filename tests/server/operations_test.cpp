@@ -256,6 +256,36 @@ TEST_F(Operations, AHiveWithoutHeartbeatRouteIsLoggedOnceAndServingGoesOn) {
   EXPECT_EQ(lines, 1);
 }
 
+TEST_F(Operations, ApplyTemplatePassesTheConversationOnInTheClientsOrder) {
+  ChatRequest seen;
+  chat = [&](const ChatRequest& request) -> Result<RenderedChat> {
+    seen = request;
+    return RenderedChat{.prompt = "rendered", .unused_kwargs = {"colour"}};
+  };
+  start();
+  const std::string body = R"({"messages":[{"role":"user","content":"x"}],"tools":[{"z":1,"a":2}],)"
+                           R"("chat_template_kwargs":{"colour":1},"continue_final_message":true})";
+  const TestReply reply = post("/apply-template", body);
+  EXPECT_EQ(reply.json(),
+            (Json{{"prompt", "rendered"}, {"ignored", {"chat_template_kwargs.colour"}}}))
+      << reply.body;
+  EXPECT_EQ(seen.messages, R"([{"role":"user","content":"x"}])");
+  EXPECT_EQ(seen.tools, R"([{"z":1,"a":2}])");
+  EXPECT_EQ(seen.template_kwargs, R"({"colour":1})");
+  EXPECT_TRUE(seen.continue_final_message);
+  EXPECT_FALSE(seen.add_generation_prompt) << "not together with continue_final_message";
+  EXPECT_EQ(post("/apply-template", body, "X-Strict: 1\r\n").status, 400);
+}
+
+TEST_F(Operations, ApplyTemplateWithoutATemplateSaysSo) {
+  start();
+  const TestReply reply =
+      post("/apply-template", R"({"messages":[{"role":"user","content":"x"}]})");
+  EXPECT_EQ(reply.status, 400);
+  EXPECT_EQ(reply.json()["errors"][0]["message"],
+            "messages cannot be used: the model has no chat template");
+}
+
 TEST_F(Operations, AHiveThatIsNotThereDisturbsNothing) {
   ServerOptions options;
   options.heartbeat = {

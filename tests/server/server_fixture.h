@@ -38,11 +38,12 @@ class ServerFixture : public ::testing::Test {
   void start(ServerOptions options = {}, FakeEngineOptions engine_options = {},
              bool with_engine = true) {
     engine = std::make_shared<FakeEngine>(engine_options);
+    engine->chat = chat;
     options.port = 0;
     auto started = Server::start(std::move(options));
     ASSERT_TRUE(started.has_value()) << started.error().message();
     server = std::move(started).value();
-    if (with_engine) server->set_engine(engine, chat);
+    if (with_engine) server->set_engine(engine);
   }
 
   TestReply get(std::string_view path, std::string_view headers = "") {
@@ -77,7 +78,8 @@ class ServerFixture : public ::testing::Test {
     return get(job_path(id)).json().value("state", "");
   }
 
-  ChatRenderer chat;  ///< set before start()
+  /// The engine's chat template; set before start().
+  std::function<Result<RenderedChat>(const ChatRequest&)> chat;
   std::shared_ptr<FakeEngine> engine;
   std::unique_ptr<Server> server;
 };

@@ -1,8 +1,8 @@
-#include "tokenizer/utf8.h"
+#include "core/utf8.h"
 
 #include <cstring>
 
-namespace llm::tokenizer {
+namespace llm::core {
 namespace {
 
 struct LeadByte {
@@ -133,4 +133,4 @@ std::string to_utf8(char32_t code_point) {
   return out;
 }
 
-}  // namespace llm::tokenizer
+}  // namespace llm::core
