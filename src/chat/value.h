@@ -75,7 +75,7 @@ class Mapping {
   Mapping& operator=(Mapping&&) = default;
 
   const std::vector<Entry>& entries() const { return entries_; }
-  std::size_t size() const { return entries_.size(); }
+  std::size_t size() const;
   /// Null when absent. The key must be hashable; comparing it spends steps of the budget, if any.
   const Value* find(const Value& key, Budget* budget = nullptr) const;
   const Value* find(std::string_view key) const;
@@ -186,6 +186,8 @@ class Value {
 
   State state_;
 };
+
+inline std::size_t Mapping::size() const { return entries_.size(); }
 
 /// Python's ==. Spends steps of the budget, if there is one; false once they are used up.
 bool equal(const Value& a, const Value& b, Budget* budget = nullptr);

@@ -55,9 +55,9 @@ TEST(TemplateLimits, Memory) {
         << large << text.error().message();
   }
   EXPECT_TRUE(mentions(error_of("{{ range(10 ** 12) }}"), "Range too big"));
-  EXPECT_TRUE(mentions(error_of("{{ range(-2 ** 62, 2 ** 62) }}"), "Range too big"));
+  EXPECT_TRUE(mentions(error_of("{{ range(-(2 ** 62), 2 ** 62) }}"), "Range too big"));
   // What is let go is given back: only what lives at once counts.
-  EXPECT_EQ(rendered("{% for i in range(2000) %}{% set s = 'a' * 1000000 %}{% endfor %}ok"), "ok");
+  EXPECT_EQ(rendered("{% for i in range(400) %}{% set s = 'a' * 1000000 %}{% endfor %}ok"), "ok");
 }
 
 TEST(TemplateLimits, Output) {

@@ -274,10 +274,11 @@ TEST_F(Limits, IdleAndSlowRequestsAreGivenUp) {
 TEST_F(Limits, AReaderThatTakesNothingIsDroppedAndItsJobCancelled) {
   ServerOptions options;
   options.http.write_timeout = std::chrono::milliseconds(200);
-  // The sockets' buffers, a few megabytes, are full after some hundred tokens.
+  // The sockets' buffers, a few megabytes, are full after some dozen tokens; the job goes on for much
+  // longer.
   start(options, {.context = 4096,
-                  .token_time = std::chrono::milliseconds(1),
-                  .token_padding = std::size_t{32} << 10U});
+                  .token_time = std::chrono::milliseconds(20),
+                  .token_padding = std::size_t{128} << 10U});
   const std::string id = post_job("\"max_tokens\":2048");
   TestConnection reader(server->port());
   reader.set_receive_buffer(4096);
