@@ -252,6 +252,7 @@ const ConverterCase kConverterCases[] = {
     {.name = "falcon-7b"},
     // Tied: the embedding is the output matrix, a copy that is stored is not used.
     {.name = "falcon-40b", .tensors = {"output.weight"}, .keys = {}},
+    {.name = "smollm3"},
     {.name = "stablelm-1.6b"},
     {.name = "stablelm-12b"},
     // A window that is longer than the context.
