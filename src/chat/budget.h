@@ -15,7 +15,7 @@ struct RenderLimits {
   std::uint64_t steps = 50'000'000;
   std::size_t memory_bytes = std::size_t{256} << 20;
   std::size_t output_bytes = std::size_t{64} << 20;
-  int depth = 1500;         ///< nodes inside nodes, through calls of macros
+  int depth = 1000;         ///< nodes inside nodes, also of called macros: 6 MB of stack at most
   int value_nesting = 150;  ///< containers inside containers
 };
 
