@@ -43,7 +43,7 @@ std::vector<std::string_view> architecture_families() {
 int run(bool json) {
   const auto sets = offline::find_instruction_sets(instruction_set_from_environment());
   if (!sets) return report(sets.error());
-  const std::size_t memory = core::available_memory();
+  const std::size_t memory = core::available_memory().bytes;
   const int threads = core::default_thread_count();
   if (json) {
     fmt::print(

@@ -13,21 +13,25 @@ namespace {
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kSmallPage = 4096;
 
-std::size_t round_up(std::size_t bytes, std::size_t step) { return (bytes + step - 1) / step * step; }
+std::size_t round_up(std::size_t bytes, std::size_t step) {
+  return (bytes + step - 1) / step * step;
+}
 
 }  // namespace
+
+std::size_t AlignedBuffer::footprint(std::size_t bytes) { return round_up(bytes, kSmallPage); }
 
 Result<AlignedBuffer> AlignedBuffer::allocate(std::size_t bytes, const char* what) {
   AlignedBuffer buffer;
   if (bytes == 0) return buffer;
   if (bytes > SIZE_MAX / 2) return resource_exhausted("{}: {} bytes asked for", what, bytes);
   const bool large = bytes >= kHugePage;
-  const std::size_t step = large ? kHugePage : kSmallPage;
-  const std::size_t wanted = round_up(bytes, step);
+  // To small pages: a huge page is not made of the part behind the last whole one.
+  const std::size_t wanted = footprint(bytes);
   // Map one huge page more than needed, then give back what lies outside the aligned part.
   const std::size_t slack = large ? kHugePage : 0;
-  void* raw = ::mmap(nullptr, wanted + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                     -1, 0);
+  void* raw =
+      ::mmap(nullptr, wanted + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (raw == MAP_FAILED) {
     return resource_exhausted("{}: cannot allocate {} bytes of memory", what, bytes);
   }

@@ -13,6 +13,8 @@ class AlignedBuffer {
   AlignedBuffer() = default;
   /// Fails with resource_exhausted, naming the size and `what` it was for.
   static Result<AlignedBuffer> allocate(std::size_t bytes, const char* what);
+  /// Memory that a buffer of `bytes` takes once all of it has been written: whole pages.
+  static std::size_t footprint(std::size_t bytes);
 
   AlignedBuffer(AlignedBuffer&& other) noexcept;
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept;

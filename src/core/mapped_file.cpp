@@ -15,9 +15,12 @@
 namespace llm::core {
 namespace {
 
-// Closes a descriptor at the end of a scope.
+// Closes a descriptor at the end of its life.
 struct FileDescriptor {
   int value = -1;
+  FileDescriptor() = default;
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
   ~FileDescriptor() {
     if (value >= 0) ::close(value);
   }
@@ -40,28 +43,59 @@ Status open_regular_file(const std::filesystem::path& path, FileDescriptor& fd, 
 
 }  // namespace
 
-Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
-  FileDescriptor fd;
-  std::size_t size = 0;
-  LLM_RETURN_IF_ERROR(open_regular_file(path, fd, size));
-  if (size == 0) return MappedFile(path, nullptr, 0);
-  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.value, 0);
-  if (data == MAP_FAILED) {
-    return io_error("{}: cannot map {} bytes: {}", path.string(), size, std::strerror(errno));
+struct FileReader::OpenFile {
+  std::filesystem::path path;
+  FileDescriptor descriptor;
+};
+
+Status FileReader::read(std::size_t offset, std::span<std::byte> target) const {
+  std::size_t done = 0;
+  while (done < target.size()) {
+    const ssize_t got = ::pread(file_->descriptor.value, target.data() + done, target.size() - done,
+                                static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      return io_error("{}: cannot read: {}", file_->path.string(), std::strerror(errno));
+    }
+    if (got == 0) {
+      return io_error(
+          "{}: the file ends at byte {}, expected {} bytes from {} on: it was cut since "
+          "it was opened",
+          file_->path.string(), offset + done, target.size(), offset);
+    }
+    done += static_cast<std::size_t>(got);
   }
-  return MappedFile(path, static_cast<const std::byte*>(data), size);
+  return {};
 }
 
-MappedFile::MappedFile(std::filesystem::path path, const std::byte* data, std::size_t size)
-    : path_(std::move(path)), data_(data), size_(size) {}
+Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
+  auto file = std::make_shared<FileReader::OpenFile>();
+  file->path = path;
+  std::size_t size = 0;
+  LLM_RETURN_IF_ERROR(open_regular_file(path, file->descriptor, size));
+  void* data = nullptr;
+  if (size > 0) {
+    data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file->descriptor.value, 0);
+    if (data == MAP_FAILED) {
+      return io_error("{}: cannot map {} bytes: {}", path.string(), size, std::strerror(errno));
+    }
+  }
+  return MappedFile(path, FileReader(std::move(file)), static_cast<const std::byte*>(data), size);
+}
+
+MappedFile::MappedFile(std::filesystem::path path, FileReader reader, const std::byte* data,
+                       std::size_t size)
+    : path_(std::move(path)), reader_(std::move(reader)), data_(data), size_(size) {}
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : path_(std::move(other.path_)),
+      reader_(std::move(other.reader_)),
       data_(std::exchange(other.data_, nullptr)),
       size_(std::exchange(other.size_, 0)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(path_, other.path_);
+  std::swap(reader_, other.reader_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
   return *this;

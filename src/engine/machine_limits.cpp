@@ -40,7 +40,7 @@ std::size_t buffer_bytes() {
   constexpr std::size_t kLeast = std::size_t{256} << 20;
   const long cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
   const std::size_t wanted = std::max(kLeast, cache > 0 ? 2 * static_cast<std::size_t>(cache) : 0);
-  return std::min(wanted, core::available_memory() / 4);
+  return std::min(wanted, core::available_memory().bytes / 4);
 }
 
 }  // namespace

@@ -108,7 +108,7 @@ Result<LoadedModel> build_decoder(const formats::ModelFile& file, const DecoderO
   model.parameters = builder.parameters();
 
   const kernels::KvShape kv_shape = shape_of_cache(config, model.types.kv);
-  std::size_t available = core::available_memory();
+  std::size_t available = core::available_memory().bytes;
   // Weights that were only planned are not resident yet.
   if (mode == LoadMode::plan) available -= std::min(available, network.bytes());
   LLM_ASSIGN_OR_RETURN(

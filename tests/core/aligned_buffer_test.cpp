@@ -45,6 +45,13 @@ TEST(AlignedBuffer, TooMuchIsAnErrorThatNamesThePurpose) {
   }
 }
 
+TEST(AlignedBuffer, TakesWholePagesAndNoMore) {
+  EXPECT_EQ(AlignedBuffer::footprint(0), 0u);
+  EXPECT_EQ(AlignedBuffer::footprint(1), 4096u);
+  EXPECT_EQ(AlignedBuffer::footprint(4096), 4096u);
+  EXPECT_EQ(AlignedBuffer::footprint((std::size_t{5} << 20) + 1), (std::size_t{5} << 20) + 4096);
+}
+
 TEST(AlignedBuffer, MovesKeepTheAddress) {
   auto first = AlignedBuffer::allocate(100, "test");
   ASSERT_TRUE(first);

@@ -68,6 +68,37 @@ TEST(MappedFile, ReleasedPagesStayReadable) {
   EXPECT_EQ(text_of(file->bytes()), content);
 }
 
+TEST(FileReader, ReadsPartsAlsoWhenTheMappingIsGone) {
+  const TempDir dir;
+  const auto path = dir.write("file", "0123456789");
+  FileReader reader;
+  {
+    const auto file = MappedFile::open(path);
+    ASSERT_TRUE(file);
+    reader = file->reader();
+  }
+  // Another file of that name does not matter.
+  std::filesystem::remove(path);
+  dir.write("file", "xxxxxxxxxx");
+  std::string part(4, ' ');
+  ASSERT_TRUE(reader.read(3, std::as_writable_bytes(std::span(part))).ok());
+  EXPECT_EQ(part, "3456");
+  EXPECT_TRUE(reader.read(10, {}).ok());
+}
+
+TEST(FileReader, AFileThatWasCutIsAnError) {
+  const TempDir dir;
+  const auto path = dir.write("file", std::string(10000, 'a'));
+  const auto file = MappedFile::open(path);
+  ASSERT_TRUE(file);
+  std::filesystem::resize_file(path, 5000);
+  std::string part(100, ' ');
+  EXPECT_TRUE(file->reader().read(4900, std::as_writable_bytes(std::span(part))).ok());
+  const Status cut = file->reader().read(4950, std::as_writable_bytes(std::span(part)));
+  EXPECT_EQ(cut.code(), StatusCode::io_error);
+  EXPECT_NE(cut.message().find("ends at byte 5000"), std::string::npos) << cut.message();
+}
+
 TEST(ReadTextFile, ReadsAndBounds) {
   const TempDir dir;
   const auto path = dir.write("file", "hello");
