@@ -52,7 +52,15 @@ Status check_ids(std::span<const std::int32_t> ids, std::int64_t vocab_size) {
 SamplingScratch::SamplingScratch(std::int64_t vocab_size)
     : logits_(static_cast<std::size_t>(vocab_size)),
       block_weights_((static_cast<std::size_t>(vocab_size) + kBlockTokens - 1) / kBlockTokens),
-      counts_(static_cast<std::size_t>(vocab_size)) {}
+      counts_(static_cast<std::size_t>(vocab_size)) {
+  candidates_.reserve(static_cast<std::size_t>(vocab_size));
+}
+
+std::size_t SamplingScratch::bytes_for(std::int64_t vocab_size) {
+  const auto tokens = static_cast<std::size_t>(vocab_size);
+  return tokens * (sizeof(float) + sizeof(std::uint32_t)) +
+         (tokens + kBlockTokens - 1) / kBlockTokens * sizeof(Weight) + tokens * sizeof(Candidate);
+}
 
 Result<Sampler> Sampler::create(const SamplingParams& params, std::int64_t vocab_size) {
   if (vocab_size <= 0 || vocab_size > kMaxVocabSize) {
@@ -76,7 +84,8 @@ Sampler::Sampler(const SamplingParams& params, std::int64_t vocab_size, std::uin
 
 Result<std::int32_t> Sampler::sample(std::span<const float> logits,
                                      std::span<const std::int32_t> history,
-                                     std::int64_t prompt_length, SamplingScratch& scratch) {
+                                     std::int64_t prompt_length, SamplingScratch& scratch,
+                                     std::span<const std::int32_t> banned) {
   LLM_CHECK(static_cast<std::int64_t>(logits.size()) == vocab_size_);
   LLM_CHECK(scratch.logits_.size() == logits.size());
   LLM_CHECK(prompt_length >= 0 && static_cast<std::size_t>(prompt_length) <= history.size());
@@ -84,6 +93,10 @@ Result<std::int32_t> Sampler::sample(std::span<const float> logits,
   LLM_RETURN_IF_ERROR(check_logits(logits));
   std::copy(logits.begin(), logits.end(), scratch.logits_.begin());
   apply_bias(scratch.logits_);
+  LLM_RETURN_IF_ERROR(check_ids(banned, vocab_size_));
+  for (const std::int32_t id : banned) {
+    scratch.logits_[static_cast<std::size_t>(id)] = -std::numeric_limits<float>::infinity();
+  }
   if (params_.repetition_penalty != 1.0F) {
     const auto last_n = static_cast<std::size_t>(params_.repeat_last_n);
     const auto window = last_n == 0 || last_n >= history.size() ? history : history.last(last_n);

@@ -24,10 +24,12 @@ namespace llm::sampling {
 inline constexpr std::size_t kBlockTokens = 256;
 using BlockWeights = std::array<Weight, kBlockTokens>;
 
-/// Allocated once for a vocabulary; candidates may grow to its size during the first calls.
+/// Allocated once for a vocabulary.
 class SamplingScratch {
  public:
   explicit SamplingScratch(std::int64_t vocab_size);
+  /// Memory of the scratch for a vocabulary of that size.
+  static std::size_t bytes_for(std::int64_t vocab_size);
 
  private:
   friend class Sampler;
@@ -46,11 +48,11 @@ class Sampler {
   /// The parameters in use, with the seed set.
   const SamplingParams& params() const { return params_; }
 
-  /// Next token after `history`, of which the first `prompt_length` tokens are the prompt.
-  /// Errors: a logit that is NaN or +infinity; every token masked; an id out of range.
+  /// Next token after `history`, of which the first `prompt_length` tokens are the prompt; none of
+  /// `banned`. Errors: a logit that is NaN or +infinity; every token masked; an id out of range.
   Result<std::int32_t> sample(std::span<const float> logits,  // (vocab_size)
                               std::span<const std::int32_t> history, std::int64_t prompt_length,
-                              SamplingScratch& scratch);
+                              SamplingScratch& scratch, std::span<const std::int32_t> banned = {});
 
  private:
   Sampler(const SamplingParams& params, std::int64_t vocab_size, std::uint64_t seed);

@@ -249,6 +249,23 @@ TEST(Mask, MinusInfinityIsNeverChosen) {
   }
 }
 
+TEST(Banned, TokensAreNeverChosenWhateverTheirBias) {
+  SamplingParams params = greedy();
+  params.logit_bias = {{1, 100.0F}};
+  auto sampler = Sampler::create(params, 3);
+  ASSERT_TRUE(sampler.has_value());
+  SamplingScratch scratch(3);
+  const std::vector<float> logits = {0, 1, 2};
+  const Ids banned = {1};
+  EXPECT_EQ(sampler->sample(logits, {}, 0, scratch).value(), 1);
+  EXPECT_EQ(sampler->sample(logits, {}, 0, scratch, banned).value(), 2);
+  EXPECT_EQ(sampler->sample(logits, {}, 0, scratch).value(), 1) << "for that one draw";
+  const Ids all = {0, 1, 2};
+  EXPECT_FALSE(sampler->sample(logits, {}, 0, scratch, all).has_value());
+  const Ids outside = {3};
+  EXPECT_FALSE(sampler->sample(logits, {}, 0, scratch, outside).has_value());
+}
+
 TEST(BadLogits, AreErrorsThatNameTheToken) {
   for (const float temperature : {0.0F, 1.0F}) {
     SamplingParams params;
