@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "llm/chat.h"
+#include "llm/engine_stats.h"
 #include "llm/export.h"
 #include "llm/model_info.h"
 #include "llm/sampling.h"
@@ -40,6 +41,18 @@ struct LoadOptions {
   int max_sequences = 0;     ///< sequences that run at once; 0: chosen
   /// Most rows of one step: the slice in which prompts are prefilled. 0: chosen.
   std::int64_t max_batch_rows = 0;
+  /// Memory of the KV cache, in bytes; 0: as much as some full contexts need, if there is that
+  /// much.
+  std::size_t kv_cache_bytes = 0;
+  /// Whether requests that begin alike share the keys and values of their beginning, also after
+  /// one has ended. Never changes a result.
+  bool prefix_cache = true;
+  /// Requests that may wait when `max_sequences` run; further ones are refused.
+  int max_queue = 64;
+  /// Prompts are processed in slices between the tokens of running streams, so that two tokens of
+  /// a stream are no further apart than this; where decoding alone takes as long, prompts get a
+  /// fifth of the time. 0: no limit.
+  double max_token_gap_ms = 200;
   std::string instruction_set;  ///< kernels to use ("ref", "avx2", ...); empty: the best there is
   /// Called during load_model, from one thread at a time, now and then; must return quickly.
   std::function<void(const LoadProgress&)> on_progress;
@@ -54,6 +67,18 @@ struct GenerationRequest {
   SamplingParams sampling;
   std::vector<std::string> stop;  ///< generation ends before any of these texts
   int logprobs = 0;               ///< alternatives reported per token, 0..20
+  /// Report the prompt's tokens (on_prompt_token) with so many alternatives each, 0..20. The prefix
+  /// cache is not used for such a prompt: the logits of all its positions are needed.
+  std::optional<int> prompt_logprobs;
+  bool ignore_eos = false;  ///< end tokens are tokens like others
+  /// No end token is chosen and no stop string ends the generation before so many tokens.
+  std::int64_t min_tokens = 0;
+  /// Who asks: prompts are processed, and waiting requests started, in turns between clients. Any
+  /// text; requests with the same (or without one) are in line with each other.
+  std::string client;
+  /// Time for the whole request, waiting included; then it ends with a deadline_exceeded error,
+  /// whatever it is doing. Absent: no limit.
+  std::optional<std::int64_t> timeout_ms;
 };
 
 enum class StopReason : std::uint8_t { eos, max_tokens, stop_sequence, cancelled, error };
@@ -75,8 +100,9 @@ struct TokenEvent {
 /// What a request really runs with.
 struct StartEvent {
   std::int64_t prompt_tokens = 0;
-  std::int64_t max_tokens = 0;  ///< after clipping to the context
-  SamplingParams sampling;      ///< with the seed in use
+  std::int64_t max_tokens = 0;     ///< after clipping to the context
+  SamplingParams sampling;         ///< with the seed in use
+  std::int64_t cached_tokens = 0;  ///< prompt tokens found in the prefix cache
 };
 
 struct EndEvent {
@@ -84,31 +110,32 @@ struct EndEvent {
   std::string stop_sequence;  ///< the one that matched, for stop_sequence
   Status error;               ///< for StopReason::error
   std::int64_t prompt_tokens = 0;
-  std::int64_t cached_tokens = 0;  ///< prompt tokens whose keys and values were already there
-  std::int64_t tokens_out = 0;     ///< events delivered
+  /// Prompt tokens whose keys and values were already there; more than at the start when another
+  /// request with the same beginning was ahead.
+  std::int64_t cached_tokens = 0;
+  std::int64_t tokens_out = 0;  ///< events delivered
+  /// Times that the request gave its memory to others and was computed again: slower, same result.
+  std::int64_t preemptions = 0;
   double queue_ms = 0;
   double prefill_ms = 0;
   double decode_ms = 0;
 };
 
-/// Receives one request's events, on the engine thread: on_start, on_token*, on_end. Must return
-/// quickly and not call back into the engine except cancel().
+/// Receives one request's events, on the engine thread: on_start, on_prompt_token*, on_token*,
+/// on_end; on_end alone when it ends before it started. Must return quickly and not call back into
+/// the engine except cancel(). An exception ends the request.
 class LLM_API GenerationObserver {
  public:
   virtual ~GenerationObserver() = default;
   virtual void on_start(const StartEvent& event) = 0;
+  /// The prompt's tokens in order, when prompt_logprobs were asked for: `index` in the prompt, the
+  /// texts together are the prompt's, and no logprob for the first.
+  virtual void on_prompt_token(const TokenEvent& /*event*/) {}
   virtual void on_token(const TokenEvent& event) = 0;
   virtual void on_end(const EndEvent& event) = 0;
 };
 
 using RequestId = std::uint64_t;
-
-struct EngineStats {
-  int running = 0;  ///< sequences in the batch
-  int waiting = 0;  ///< accepted, not started
-  std::int64_t kv_pages_used = 0;
-  std::int64_t kv_pages_total = 0;
-};
 
 class LLM_API Engine {
  public:
@@ -129,22 +156,29 @@ class LLM_API Engine {
   /// documents that the template has no place for), resource_exhausted.
   virtual Result<RenderedChat> render_chat(const ChatRequest& request) const = 0;
 
-  /// Checks the request and puts it in the queue. Errors (invalid_argument: a value out of range, a
-  /// prompt that leaves no room; unavailable: stopping) are returned here, and then the observer is
-  /// never called. Otherwise on_end is called exactly once, in the end.
+  /// Checks the request and puts it in the queue. Errors are returned here, and then the observer
+  /// is never called: invalid_argument for a value out of range or a prompt that leaves no room;
+  /// unavailable when the engine is stopping or has failed, or, with retry_after_ms() above 0, when
+  /// the queue is full. Otherwise on_end is called exactly once, in the end.
+  /// For several answers to one prompt, submit it several times, with different seeds: its keys and
+  /// values are computed once (LoadOptions::prefix_cache).
   virtual Result<RequestId> submit(GenerationRequest request,
                                    std::shared_ptr<GenerationObserver> observer) = 0;
-  /// Ends a request with StopReason::cancelled within one step; unknown or finished ids are
-  /// ignored.
+  /// Ends a request with StopReason::cancelled within one step (a token, or a slice of a prompt);
+  /// unknown or finished ids are ignored.
   virtual void cancel(RequestId id) = 0;
 
   /// Logits of every position of `tokens` (or of the last one only), computed in slices of `chunk`
-  /// positions (0: as large as possible) on a fresh cache. Row-major (rows, vocab_size).
+  /// positions (0: as large as possible) on a fresh cache, between two steps: requests wait
+  /// meanwhile. Row-major (rows, vocab_size).
   virtual Result<std::vector<float>> logits(std::span<const std::int32_t> tokens,
                                             std::int64_t chunk, bool all_positions) = 0;
 
   /// As of the last finished step.
   virtual EngineStats stats() const = 0;
+  /// ok, or why the engine has given up: every request has ended with an error and new ones are
+  /// refused. A single step that fails ends the requests in it and is no reason to give up.
+  virtual Status health() const = 0;
 };
 
 /// Loads a Hugging Face safetensors directory or a GGUF file. Errors name file and item.

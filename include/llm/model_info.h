@@ -49,13 +49,17 @@ struct ModelCapabilities {
   }
 };
 
-/// Memory of a loaded model, in bytes.
+/// Memory of a loaded model, in bytes: what is resident once everything has been used. All of it is
+/// known before loading, to the byte but for the two parts that are measured.
 struct MemoryPlan {
   std::size_t weights = 0;
   std::size_t kv_per_token = 0;  ///< all layers
-  std::size_t kv_cache = 0;      ///< the whole cache
-  std::size_t scratch = 0;       ///< activations, logits, per-thread work space
-  std::size_t total() const { return weights + kv_cache + scratch; }
+  std::size_t kv_cache = 0;      ///< the whole cache; a page becomes resident when it is first used
+  std::size_t scratch = 0;       ///< activations, logits, per-thread work space, sampling
+  std::size_t tables = 0;        ///< tokens and pages of every request, prefix cache
+  std::size_t tokenizer = 0;     ///< measured
+  std::size_t program = 0;       ///< resident before loading began, measured
+  std::size_t total() const { return weights + kv_cache + scratch + tables + tokenizer + program; }
 };
 
 struct ModelInfo {

@@ -36,21 +36,25 @@ LLM_API std::string_view to_string(StatusCode code);
 class [[nodiscard]] Status {
  public:
   Status() = default;
-  Status(StatusCode code, std::string message) : code_(code), message_(std::move(message)) {}
+  Status(StatusCode code, std::string message, std::int64_t retry_after_ms = 0)
+      : code_(code), message_(std::move(message)), retry_after_ms_(retry_after_ms) {}
 
   bool ok() const { return code_ == StatusCode::ok; }
   StatusCode code() const { return code_; }
   const std::string& message() const { return message_; }
+  /// Of `unavailable`: when trying again may help, as estimated; 0: not known, or never.
+  std::int64_t retry_after_ms() const { return retry_after_ms_; }
 
   /// The same status with "prefix: " in front of its message; ok stays ok.
   Status with_prefix(std::string_view prefix) const {
     if (ok()) return *this;
-    return Status(code_, std::string(prefix) + ": " + message_);
+    return Status(code_, std::string(prefix) + ": " + message_, retry_after_ms_);
   }
 
  private:
   StatusCode code_ = StatusCode::ok;
   std::string message_;
+  std::int64_t retry_after_ms_ = 0;
 };
 
 /// A T, or the Status that says why there is none. Reading the wrong side is a programmer error

@@ -41,11 +41,10 @@ Json capabilities_json(const ModelCapabilities& capabilities) {
 }
 
 Json memory_json(const MemoryPlan& memory) {
-  return {{"weights", memory.weights},
-          {"kv_per_token", memory.kv_per_token},
-          {"kv_cache", memory.kv_cache},
-          {"scratch", memory.scratch},
-          {"total", memory.total()}};
+  return {{"weights", memory.weights},   {"kv_per_token", memory.kv_per_token},
+          {"kv_cache", memory.kv_cache}, {"scratch", memory.scratch},
+          {"tables", memory.tables},     {"tokenizer", memory.tokenizer},
+          {"program", memory.program},   {"total", memory.total()}};
 }
 
 Json tensor_json(const offline::TensorDescription& tensor) {
@@ -93,10 +92,12 @@ void print_plan(const ModelInfo& info) {
   fmt::print("dtype           {} (can be loaded as {})\n", to_string(capabilities.dtype),
              fmt::join(names(capabilities.supported_dtypes), ", "));
   fmt::print(
-      "memory, bytes   weights {}, KV cache {} ({} per token, {} sequences), scratch {}, "
-      "total {}\n",
+      "memory, bytes   weights {}, KV cache {} ({} per token, {} sequences), scratch {}, tables "
+      "{}, "
+      "tokenizer {}, program {}, total {}\n",
       info.memory.weights, info.memory.kv_cache, info.memory.kv_per_token, info.max_sequences,
-      info.memory.scratch, info.memory.total());
+      info.memory.scratch, info.memory.tables, info.memory.tokenizer, info.memory.program,
+      info.memory.total());
 }
 
 void print_text(const offline::ModelDescription& model, const Result<ModelInfo>& plan,

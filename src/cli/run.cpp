@@ -146,6 +146,7 @@ int run(RunOptions& options) {
   }
   auto input = read_input(options);
   if (!input) return report(input.error());
+  options.model.load.max_token_gap_ms = 0;  // no other stream waits for its next token
   auto engine = load_model(options.model);
   if (!engine) return report(engine.error());
   if (Status status = set_prompt(options, *input, **engine); !status.ok()) return report(status);

@@ -182,15 +182,36 @@ void add_network_options(CLI::App& command, ServeOptions& options) {
       ->capture_default_str();
 }
 
-void add_job_options(CLI::App& command, ServeOptions& options) {
-  server::ServerOptions& to = options.server;
-  command
-      .add_option("--max-sequences", options.model.load.max_sequences,
-                  "Jobs that run at once; 0 = chosen")
+void add_engine_options(CLI::App& command, LoadOptions& load) {
+  static const std::map<std::string, bool> kSwitch = {{"on", true}, {"off", false}};
+  command.add_option("--max-sequences", load.max_sequences, "Jobs that run at once; 0 = chosen")
       ->check(CLI::NonNegativeNumber);
-  command.add_option("--max-queue", to.max_queue, "Jobs that may wait; beyond: 429")
+  command.add_option("--max-queue", load.max_queue, "Jobs that may wait; beyond: 429")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  command
+      .add_option("--max-batch-rows", load.max_batch_rows, "Tokens of one step at most; 0 = chosen")
+      ->check(CLI::NonNegativeNumber);
+  command
+      .add_option("--max-token-gap-ms", load.max_token_gap_ms,
+                  "Longest pause of a running stream while prompts are processed; 0 = no limit")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      .add_option("--kv-cache", load.kv_cache_bytes,
+                  "Memory of the KV cache, e.g. 4GiB; 0 = chosen")
+      ->transform(CLI::AsSizeValue(false))
+      ->type_name("SIZE");
+  command
+      .add_option("--prefix-cache", load.prefix_cache,
+                  "Whether jobs that begin alike share the keys and values of their beginning")
+      ->transform(CLI::CheckedTransformer(kSwitch))
+      ->type_name("on|off")
+      ->default_str("on");
+}
+
+void add_job_options(CLI::App& command, ServeOptions& options) {
+  server::ServerOptions& to = options.server;
   command
       .add_option("--max-tokens-limit", to.job_limits.max_tokens_limit,
                   "Largest max_tokens of a job")
@@ -242,6 +263,7 @@ void add_serve_command(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("serve", "Serve a model over HTTP");
   add_model_options(*command, options->model);
   add_network_options(*command, *options);
+  add_engine_options(*command, options->model.load);
   add_job_options(*command, *options);
   add_fleet_options(*command, *options);
   add_log_options(*command, *options);

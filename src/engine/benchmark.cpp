@@ -7,9 +7,10 @@
 
 #include "core/error.h"
 #include "core/thread_pool.h"
+#include "engine/block_manager.h"
 #include "engine/describe_model.h"
 #include "engine/machine_limits.h"
-#include "engine/page_allocator.h"
+#include "engine/step_work.h"
 
 namespace llm::engine {
 namespace {
@@ -34,16 +35,20 @@ class Benchmark {
  public:
   Benchmark(models::LoadedModel& model, std::int64_t max_batch)
       : model_(model),
-        pages_(model.decoder->cache().pages()),
+        step_work_(model),
+        pages_(model.kv_pages, /*prefix_cache=*/false),
         tables_(static_cast<std::size_t>(max_batch)) {}
 
   /// Gives each sequence pages for `positions`; false when the cache is too small.
   bool allocate(std::int64_t positions) {
-    for (std::vector<std::int32_t>& table : tables_) {
-      if (!pages_.allocate(PageAllocator::pages_for(positions), table)) return false;
+    for (PageTable& table : tables_) {
+      if (!pages_.grow(table, positions)) return false;
     }
     return true;
   }
+
+  /// ok, or why a step could not be computed.
+  const Status& failure() const { return failure_; }
 
   BenchmarkRow prefill(std::int64_t tokens, int repetitions) {
     BenchmarkRow row{.name = fmt::format("pp{}", tokens), .batch = 1, .tokens = tokens};
@@ -79,7 +84,7 @@ class Benchmark {
     rows_.clear();
     page_tables_.clear();
     for (std::int64_t sequence = 0; sequence < batch; ++sequence) {
-      page_tables_.push_back(tables_[static_cast<std::size_t>(sequence)].data());
+      page_tables_.push_back(tables_[static_cast<std::size_t>(sequence)].pages.data());
       for (std::int64_t position = first; position < first + count; ++position) {
         rows_.push_back({.token = token_at(sequence, position),
                          .position = position,
@@ -88,7 +93,7 @@ class Benchmark {
       }
     }
     models::Decoder& decoder = *model_.decoder;
-    decoder.forward({rows_, page_tables_});
+    if (Status status = decoder.forward({rows_, page_tables_}); !status.ok()) failure_ = status;
     const std::int64_t wanted = decoder.wanted_rows();
     for (std::int64_t row = 0; row < wanted; row += decoder.max_logit_rows()) {
       (void)decoder.logits(row, std::min(decoder.max_logit_rows(), wanted - row));
@@ -103,25 +108,13 @@ class Benchmark {
 
   void add_step(Work& work, std::int64_t batch, std::int64_t first, std::int64_t count,
                 std::int64_t logit_rows) const {
-    const models::ModelConfig& config = model_.config;
-    const auto head = static_cast<double>(config.vocab_size * config.hidden_size);
-    const double embedding = config.tie_embeddings ? 0.0 : head;
-    const double layers = static_cast<double>(model_.parameters) - head - embedding;
-    const auto rows = static_cast<double>(batch * count);
-    work.operations += 2.0 * (layers * rows + head * static_cast<double>(logit_rows));
-    // Weights are read once per step, the output head only when logits are wanted.
-    const auto weights = static_cast<double>(model_.memory.weights);
-    work.bytes += logit_rows > 0 ? weights : weights * layers / (layers + head);
+    const std::int64_t rows = batch * count;
+    work.operations += step_work_.operations(rows, logit_rows);
+    work.bytes += step_work_.weight_bytes(rows, logit_rows > 0) +
+                  static_cast<double>(batch) * step_work_.cache_bytes(first + count);
     for (std::int64_t position = first; position < first + count; ++position) {
-      // q.k and the sum over v: one multiplication and one addition per component each.
-      for (const models::LayerConfig& layer : config.layers) {
-        const std::int64_t seen =
-            layer.window > 0 ? std::min(position + 1, layer.window) : position + 1;
-        work.operations += static_cast<double>(batch * seen * 4 * config.n_heads * config.head_dim);
-      }
+      work.operations += static_cast<double>(batch) * step_work_.attention_operations(position);
     }
-    work.bytes += static_cast<double>(batch * (first + count)) *
-                  static_cast<double>(model_.memory.kv_per_token);
   }
 
   template <class Run>
@@ -141,8 +134,10 @@ class Benchmark {
   }
 
   models::LoadedModel& model_;
-  PageAllocator pages_;
-  std::vector<std::vector<std::int32_t>> tables_;
+  const StepWork step_work_;
+  BlockManager pages_;
+  std::vector<PageTable> tables_;
+  Status failure_;  // of a step
   std::vector<models::BatchRow> rows_;
   std::vector<const std::int32_t*> page_tables_;
 };
@@ -187,10 +182,6 @@ Result<BenchmarkReport> run_benchmark(const std::string& path, const LoadOptions
   }
   LLM_ASSIGN_OR_RETURN(models::LoadedModel model,
                        models::load_decoder(file, decoder_options, *ops, pool));
-  if (model.decoder->max_rows() < max_batch) {
-    return core::invalid_argument("batch size {}: a step takes {} rows at most", max_batch,
-                                  model.decoder->max_rows());
-  }
   BenchmarkReport report;
   report.info = describe_model(file, model, *ops, pool.size());
   const kernels::InputFormat format = ops->input_format(model.types.reported);
@@ -212,6 +203,7 @@ Result<BenchmarkReport> run_benchmark(const std::string& path, const LoadOptions
       report.rows.push_back(benchmark.decode(options.generate, batch, options.repetitions));
     }
   }
+  LLM_RETURN_IF_ERROR(benchmark.failure());
   return report;
 }
 

@@ -53,7 +53,7 @@ Status continue_greedily(StandaloneModel& model, std::int64_t max_tokens, Tokens
   std::span<const std::int32_t> next = tokens;
   Tokens last(1);
   for (std::int64_t i = 0; i < max_tokens; ++i) {
-    const std::vector<float> logits = run.extend(next, 0, false);
+    LLM_ASSIGN_OR_RETURN(const std::vector<float> logits, run.extend(next, 0, false));
     if (!all_finite(logits)) {
       return core::internal_error("{}: the logits at position {} are not all finite numbers",
                                   model.path(), tokens.size() - 1);

@@ -1,14 +1,30 @@
 #include "engine/describe_model.h"
 
+#include <cmath>
 #include <filesystem>
 
 #include "core/error.h"
-#include "core/log.h"
+#include "core/memory.h"
 #include "core/thread_pool.h"
+#include "engine/block_manager.h"
 #include "engine/eos_tokens.h"
+#include "engine/load_chat_templates.h"
 #include "engine/no_tokenizer.h"
+#include "engine/sequence.h"
+#include "sampling/sampler.h"
 
 namespace llm::engine {
+namespace {
+
+// What requests hold themselves: their tokens and page tables, as long as the context allows. Text
+// and events belong to whoever takes them.
+std::size_t request_bytes(const LoadOptions& options, std::int64_t context, int sequences) {
+  const auto requests = static_cast<std::size_t>(sequences + options.max_queue);
+  const auto ids = static_cast<std::size_t>(context + BlockManager::pages_for(context));
+  return requests * (sizeof(Sequence) + ids * sizeof(std::int32_t));
+}
+
+}  // namespace
 
 Status check_load_options(const LoadOptions& options) {
   if (options.device != "cpu" && options.device != "cpu:0") {
@@ -24,7 +40,52 @@ Status check_load_options(const LoadOptions& options) {
     return core::invalid_argument("max_batch_rows must be 0..=65536 (got {})",
                                   options.max_batch_rows);
   }
+  if (options.max_queue < 0 || options.max_queue > 1000000) {
+    return core::invalid_argument("max_queue must be 0..=1000000 (got {})", options.max_queue);
+  }
+  if (!(options.max_token_gap_ms >= 0) || !std::isfinite(options.max_token_gap_ms)) {
+    return core::invalid_argument("max_token_gap_ms must be at least 0 (got {})",
+                                  options.max_token_gap_ms);
+  }
   return {};
+}
+
+models::DecoderOptions decoder_options(const LoadOptions& options) {
+  const auto other = [options](const models::ModelConfig& config, std::int64_t context,
+                               int sequences) {
+    return sampling::SamplingScratch::bytes_for(config.vocab_size) +
+           request_bytes(options, context, sequences);
+  };
+  return {.dtype = options.dtype,
+          .context = options.context,
+          .max_sequences = options.max_sequences,
+          .max_batch_rows = options.max_batch_rows,
+          .kv_cache_bytes = options.kv_cache_bytes,
+          .other_bytes = other,
+          .other_bytes_per_page = BlockManager::bytes_for(1),
+          .on_progress = options.on_progress};
+}
+
+Result<OpenedModel> open_model(const std::string& path) {
+  OpenedModel opened;
+  const core::ResidentMemory resident = core::resident_memory();
+  opened.program_bytes = resident.anonymous + resident.file;
+  LLM_ASSIGN_OR_RETURN(formats::ModelFile file, formats::ModelFile::open(path));
+  opened.file = std::make_unique<formats::ModelFile>(std::move(file));
+  const std::size_t before = core::heap_bytes();
+  LLM_ASSIGN_OR_RETURN(opened.tokenizer, tokenizer_or_none(*opened.file));
+  LLM_ASSIGN_OR_RETURN(opened.chat_templates, load_chat_templates(*opened.file));
+  opened.tokenizer_bytes = core::heap_bytes() - std::min(before, core::heap_bytes());
+  return opened;
+}
+
+void add_engine_memory(const OpenedModel& opened, const models::LoadedModel& model,
+                       const LoadOptions& options, MemoryPlan& memory) {
+  memory.scratch += sampling::SamplingScratch::bytes_for(model.config.vocab_size);
+  memory.tables = BlockManager::bytes_for(model.kv_pages) +
+                  request_bytes(options, model.context, model.max_sequences);
+  memory.tokenizer = opened.tokenizer_bytes;
+  memory.program = opened.program_bytes;
 }
 
 ModelInfo describe_model(const formats::ModelFile& file, const models::LoadedModel& model,
@@ -55,19 +116,14 @@ ModelInfo describe_model(const formats::ModelFile& file, const models::LoadedMod
 Result<ModelInfo> plan_model(const std::string& path, const LoadOptions& options) {
   LLM_RETURN_IF_ERROR(check_load_options(options));
   LLM_ASSIGN_OR_RETURN(const kernels::Ops* ops, kernels::select_ops(options.instruction_set));
-  LLM_ASSIGN_OR_RETURN(const formats::ModelFile file, formats::ModelFile::open(path));
+  LLM_ASSIGN_OR_RETURN(const OpenedModel opened, open_model(path));
   core::ThreadPool pool(options.threads > 0 ? options.threads : core::default_thread_count());
-  const models::DecoderOptions decoder_options{.dtype = options.dtype,
-                                               .context = options.context,
-                                               .max_sequences = options.max_sequences,
-                                               .max_batch_rows = options.max_batch_rows,
-                                               .on_progress = {}};
   LLM_ASSIGN_OR_RETURN(const models::LoadedModel model,
-                       models::plan_decoder(file, decoder_options, *ops, pool));
-  ModelInfo info = describe_model(file, model, *ops, pool.size());
-  LLM_ASSIGN_OR_RETURN(const auto tokenizer, tokenizer_or_none(file));
+                       models::plan_decoder(*opened.file, decoder_options(options), *ops, pool));
+  ModelInfo info = describe_model(*opened.file, model, *ops, pool.size());
+  add_engine_memory(opened, model, options, info.memory);
   LLM_ASSIGN_OR_RETURN(info.capabilities.eos_tokens,
-                       find_eos_tokens(file, *tokenizer, model.config.vocab_size));
+                       find_eos_tokens(*opened.file, *opened.tokenizer, model.config.vocab_size));
   return info;
 }
 

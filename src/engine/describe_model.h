@@ -1,21 +1,42 @@
 // ModelInfo of a model: of one that was loaded, or of one that could be, without loading it.
 #pragma once
 
+#include <memory>
 #include <string>
 
+#include "chat/chat_templates.h"
 #include "formats/model_file.h"
 #include "kernels/kernels.h"
 #include "llm/engine.h"
 #include "models/load.h"
+#include "tokenizer/tokenizer.h"
 
 namespace llm::engine {
 
 /// ok, or which load option is out of range.
 Status check_load_options(const LoadOptions& options);
 
-/// Everything but the end tokens.
+/// What the options mean for the decoder, what the engine takes beside it included.
+models::DecoderOptions decoder_options(const LoadOptions& options);
+
+/// A model file with its tokenizer and chat templates, opened before weights are read, and the
+/// memory that they take.
+struct OpenedModel {
+  std::unique_ptr<formats::ModelFile> file;
+  std::unique_ptr<tokenizer::Tokenizer> tokenizer;
+  chat::ChatTemplates chat_templates;
+  std::size_t program_bytes = 0;    ///< resident before
+  std::size_t tokenizer_bytes = 0;  ///< of tokenizer and templates, on the heap
+};
+Result<OpenedModel> open_model(const std::string& path);
+
+/// Everything but the end tokens; of memory, the decoder's.
 ModelInfo describe_model(const formats::ModelFile& file, const models::LoadedModel& model,
                          const kernels::Ops& ops, int threads);
+
+/// Completes the memory plan by what an engine takes beside the decoder.
+void add_engine_memory(const OpenedModel& opened, const models::LoadedModel& model,
+                       const LoadOptions& options, MemoryPlan& memory);
 
 /// What load_model(path, options) would report if called now, memory plan included, without reading
 /// the weights. Errors as load_model.

@@ -1,24 +1,37 @@
 #include "engine/local_engine.h"
 
 #include <algorithm>
+#include <cmath>
 #include <exception>
 #include <future>
 
 #include "core/error.h"
-#include "core/log.h"
 
 namespace llm::engine {
 namespace {
 
 constexpr int kMaxLogprobs = 20;
 
+Status check_logprobs(std::string_view name, int alternatives) {
+  if (alternatives >= 0 && alternatives <= kMaxLogprobs) return {};
+  return core::invalid_argument("{} must be 0..={} (got {})", name, kMaxLogprobs, alternatives);
+}
+
 Status check_request(const GenerationRequest& request) {
-  if (request.logprobs < 0 || request.logprobs > kMaxLogprobs) {
-    return core::invalid_argument("logprobs must be 0..={} (got {})", kMaxLogprobs,
-                                  request.logprobs);
-  }
+  LLM_RETURN_IF_ERROR(check_logprobs("logprobs", request.logprobs));
+  LLM_RETURN_IF_ERROR(check_logprobs("prompt_logprobs", request.prompt_logprobs.value_or(0)));
   if (request.max_tokens && *request.max_tokens < 1) {
     return core::invalid_argument("max_tokens must be at least 1 (got {})", *request.max_tokens);
+  }
+  if (request.min_tokens < 0) {
+    return core::invalid_argument("min_tokens must be at least 0 (got {})", request.min_tokens);
+  }
+  if (request.max_tokens && request.min_tokens > *request.max_tokens) {
+    return core::invalid_argument("min_tokens must be at most max_tokens, {} (got {})",
+                                  *request.max_tokens, request.min_tokens);
+  }
+  if (request.timeout_ms && *request.timeout_ms < 1) {
+    return core::invalid_argument("timeout_ms must be at least 1 (got {})", *request.timeout_ms);
   }
   for (const std::string& stop : request.stop) {
     if (stop.empty()) return core::invalid_argument("stop: a stop string must not be empty");
@@ -28,12 +41,19 @@ Status check_request(const GenerationRequest& request) {
 
 }  // namespace
 
-LocalEngine::LocalEngine(LoadedParts parts)
+LocalEngine::LocalEngine(LoadedParts parts, const LoadOptions& options, RunnerHooks hooks)
     : parts_(std::move(parts)),
-      scheduler_(parts_.model.decoder->cache().pages(), parts_.model.max_sequences,
-                 parts_.model.decoder->max_rows(), parts_.model.decoder->rope()),
-      runner_(*parts_.model.decoder, *parts_.tokenizer, parts_.info.capabilities.eos_tokens,
-              parts_.info.capabilities.vocab_size, scheduler_) {
+      now_(hooks.now),
+      work_(parts_.model),
+      capacity_(parts_.model.max_sequences + options.max_queue),
+      blocks_(parts_.model.kv_pages, options.prefix_cache),
+      scheduler_({.max_sequences = parts_.model.max_sequences,
+                  .max_rows = parts_.model.max_rows,
+                  .max_token_gap_ms = options.max_token_gap_ms,
+                  .cost_per_position = work_.cost_per_position()},
+                 blocks_, parts_.model.decoder->rope()),
+      runner_(*parts_.model.decoder, *parts_.tokenizer, parts_.info.capabilities.eos_tokens, work_,
+              blocks_, scheduler_, in_flight_, std::move(hooks)) {
   publish_stats();
   thread_ = std::thread([this] { thread_main(); });
 }
@@ -84,41 +104,79 @@ Result<std::vector<std::int32_t>> LocalEngine::prompt_tokens(
   return tokens;
 }
 
-Result<RequestId> LocalEngine::submit(GenerationRequest request,
-                                      std::shared_ptr<GenerationObserver> observer) {
+Result<std::unique_ptr<Sequence>> LocalEngine::make_sequence(GenerationRequest request) const {
   LLM_RETURN_IF_ERROR(check_request(request));
   LLM_ASSIGN_OR_RETURN(
       sampling::Sampler sampler,
       sampling::Sampler::create(request.sampling, parts_.info.capabilities.vocab_size));
   LLM_ASSIGN_OR_RETURN(std::vector<std::int32_t> tokens, prompt_tokens(request));
 
+  auto sequence = std::make_unique<Sequence>(
+      0, std::move(sampler),
+      TextStream(*parts_.tokenizer, std::move(request.stop), /*continues_text=*/true));
+  // The cache has room for one full context at least, so that whatever fits the context fits.
   const auto length = static_cast<std::int64_t>(tokens.size());
-  const std::int64_t room = std::min(parts_.info.capabilities.max_context_length,
-                                     scheduler_.pages().total() * kernels::kKvPageTokens) -
-                            length;
-  if (room < 1) {
-    return core::invalid_argument("the prompt has {} tokens, which leaves no room in the KV cache",
-                                  length);
+  const std::int64_t room = parts_.info.capabilities.max_context_length - length;
+  sequence->prompt_length = length;
+  sequence->max_tokens = std::min(request.max_tokens.value_or(room), room);
+  sequence->min_tokens = request.min_tokens;
+  sequence->ignore_eos = request.ignore_eos;
+  sequence->logprobs = request.logprobs;
+  sequence->prompt_logprobs = request.prompt_logprobs;
+  if (request.prompt_logprobs) {
+    sequence->prompt_text.emplace(*parts_.tokenizer, /*continues_text=*/false);
   }
+  sequence->client_key = std::move(request.client);
+  sequence->tokens = std::move(tokens);
+  const std::int64_t longest = length + sequence->max_tokens;
+  sequence->tokens.reserve(static_cast<std::size_t>(longest));
+  sequence->table.pages.reserve(static_cast<std::size_t>(BlockManager::pages_for(longest)));
+  return sequence;
+}
+
+Status LocalEngine::refusal() {
+  if (stopping_) return core::unavailable("the engine is stopping");
+  if (!health_.ok()) return {StatusCode::unavailable, health_.message()};
+  if (in_flight_.load() < capacity_) return {};
+  ++refused_;
+  // Before any request has ended, a second is as good a guess as any.
+  const double seconds = stats_.estimated_wait_s > 0 ? stats_.estimated_wait_s : 1.0;
+  return {StatusCode::unavailable,
+          fmt::format("queue full: {} requests run or wait, and no more are taken; a place may be "
+                      "free in {:.1f} s",
+                      in_flight_.load(), seconds),
+          std::max<std::int64_t>(1, std::llround(seconds * 1000))};
+}
+
+Result<RequestId> LocalEngine::submit(GenerationRequest request,
+                                      std::shared_ptr<GenerationObserver> observer) {
+  {
+    const std::lock_guard lock(mutex_);  // no work for a request that will be refused
+    LLM_RETURN_IF_ERROR(refusal());
+  }
+  const std::optional<std::int64_t> timeout_ms = request.timeout_ms;
+  LLM_ASSIGN_OR_RETURN(std::unique_ptr<Sequence> sequence, make_sequence(std::move(request)));
+  sequence->observer = std::move(observer);
+  sequence->submitted = now_();
+  if (timeout_ms) {
+    // A hundred years at most: adding more would overflow.
+    constexpr std::int64_t kLongest = std::int64_t{100} * 365 * 24 * 3600 * 1000;
+    sequence->timeout_ms = *timeout_ms;
+    sequence->deadline =
+        sequence->submitted + std::chrono::milliseconds(std::min(*timeout_ms, kLongest));
+  }
+  // std::function wants a copyable callable, so the sequence travels in a shared pointer.
+  auto parcel = std::make_shared<std::unique_ptr<Sequence>>(std::move(sequence));
   RequestId id = 0;
   {
     const std::lock_guard lock(mutex_);
+    LLM_RETURN_IF_ERROR(refusal());
+    mailbox_.push_back([this, parcel] { runner_.add(std::move(*parcel)); });
     id = next_id_++;
+    (*parcel)->id = id;  // in the order of the mailbox
+    in_flight_.fetch_add(1);
   }
-  auto sequence = std::make_unique<Sequence>(
-      id, std::move(sampler),
-      TextStream(*parts_.tokenizer, std::move(request.stop), /*continues_text=*/true));
-  sequence->observer = std::move(observer);
-  sequence->tokens = std::move(tokens);
-  sequence->prompt_length = length;
-  sequence->max_tokens = std::min(request.max_tokens.value_or(room), room);
-  sequence->logprobs = request.logprobs;
-
-  // std::function wants a copyable callable, so the sequence travels in a shared pointer.
-  auto parcel = std::make_shared<std::unique_ptr<Sequence>>(std::move(sequence));
-  if (!post([this, parcel] { scheduler_.add(std::move(*parcel)); })) {
-    return core::unavailable("the engine is stopping");
-  }
+  wake_.notify_all();
   return id;
 }
 
@@ -137,8 +195,14 @@ Result<std::vector<float>> LocalEngine::logits(std::span<const std::int32_t> tok
   }
   std::promise<Result<std::vector<float>>> promise;
   auto future = promise.get_future();
-  const bool posted =
-      post([&] { promise.set_value(runner_.logits(tokens, chunk, all_positions)); });
+  const bool posted = post([&] {
+    try {
+      promise.set_value(runner_.logits(tokens, chunk, all_positions));
+    } catch (const std::bad_alloc&) {
+      promise.set_value(
+          core::resource_exhausted("out of memory for the logits of {} tokens", tokens.size()));
+    }
+  });
   if (!posted) return core::unavailable("the engine is stopping");
   return future.get();
 }
@@ -146,8 +210,15 @@ Result<std::vector<float>> LocalEngine::logits(std::span<const std::int32_t> tok
 EngineStats LocalEngine::stats() const {
   const std::lock_guard lock(mutex_);
   EngineStats stats = stats_;
-  stats.waiting += static_cast<int>(mailbox_.size());  // accepted, not seen by the engine thread
+  stats.refused = refused_;
+  // Those that the engine thread has not seen yet wait as well.
+  stats.waiting = std::max(0, in_flight_.load() - stats.running - stats.preempted);
   return stats;
+}
+
+Status LocalEngine::health() const {
+  const std::lock_guard lock(mutex_);
+  return health_;
 }
 
 bool LocalEngine::post(Command command) {
@@ -161,37 +232,55 @@ bool LocalEngine::post(Command command) {
 }
 
 void LocalEngine::thread_main() {
-  for (;;) {
-    std::deque<Command> commands;
-    {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [&] { return stopping_ || !mailbox_.empty() || !scheduler_.idle(); });
-      commands.swap(mailbox_);
-      if (stopping_ && commands.empty()) break;
+  bool going = true;
+  while (going) {
+    try {
+      going = run_once();
+    } catch (const std::bad_alloc&) {
+      // Not even memory to say so: whoever is to be told is told in the next round.
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
-    for (const Command& command : commands) command();
-    run_step();
-    publish_stats();
   }
   runner_.end_all(StopReason::cancelled, {});
 }
 
-void LocalEngine::run_step() {
-  try {
-    runner_.step();
-  } catch (const std::exception& error) {
-    // Our code does not throw; what is left is the standard library running out of memory.
-    core::log(core::LogLevel::error, "step failed: {}", error.what());
-    runner_.end_all(StopReason::error, core::internal_error("step failed: {}", error.what()));
+// What has arrived, and one step. False when the engine is to stop.
+bool LocalEngine::run_once() {
+  constexpr int kMostIdleSteps = 3;
+  std::deque<Command> commands;
+  {
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [&] { return stopping_ || !mailbox_.empty() || !scheduler_.idle(); });
+    commands.swap(mailbox_);
+    if (stopping_ && commands.empty()) return false;
+  }
+  run_commands(commands);
+  if (!runner_.failure().ok()) runner_.end_all(StopReason::error, runner_.failure());
+  idle_steps_ = runner_.step() || scheduler_.idle() ? 0 : idle_steps_ + 1;
+  if (idle_steps_ == kMostIdleSteps) {
+    runner_.give_up(core::internal_error("{} requests wait and none can be scheduled",
+                                         scheduler_.ids().size()));
+  }
+  publish_stats();
+  return true;
+}
+
+void LocalEngine::run_commands(const std::deque<Command>& commands) {
+  for (const Command& command : commands) {
+    try {
+      command();
+    } catch (const std::exception& error) {
+      // Which request it was about is unknown, so all are told.
+      runner_.give_up(core::internal_error("a command failed: {}", error.what()));
+    }
   }
 }
 
 void LocalEngine::publish_stats() {
+  const EngineStats stats = runner_.stats();
   const std::lock_guard lock(mutex_);
-  stats_.running = scheduler_.running();
-  stats_.waiting = scheduler_.waiting();
-  stats_.kv_pages_total = scheduler_.pages().total();
-  stats_.kv_pages_used = stats_.kv_pages_total - scheduler_.pages().free();
+  stats_ = stats;
+  if (health_.ok() && !runner_.failure().ok()) health_ = runner_.failure();
 }
 
 }  // namespace llm::engine

@@ -2,6 +2,7 @@
 // steps; the public calls put commands into its mailbox.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -14,7 +15,6 @@
 #include "core/thread_pool.h"
 #include "engine/runner.h"
 #include "engine/scheduler.h"
-#include "formats/model_file.h"
 #include "llm/engine.h"
 #include "models/load.h"
 #include "tokenizer/tokenizer.h"
@@ -23,7 +23,6 @@ namespace llm::engine {
 
 /// Everything that load_model puts together.
 struct LoadedParts {
-  std::unique_ptr<formats::ModelFile> file;
   std::unique_ptr<core::ThreadPool> pool;
   std::unique_ptr<tokenizer::Tokenizer> tokenizer;
   models::LoadedModel model;
@@ -31,9 +30,13 @@ struct LoadedParts {
   ModelInfo info;
 };
 
+/// Loads a model without starting an engine; errors as load_model.
+Result<LoadedParts> load_parts(const std::string& path, const LoadOptions& options);
+
 class LocalEngine final : public Engine {
  public:
-  explicit LocalEngine(LoadedParts parts);
+  /// Of `options`, those about serving are used.
+  LocalEngine(LoadedParts parts, const LoadOptions& options, RunnerHooks hooks = {});
   ~LocalEngine() override;
 
   const ModelInfo& info() const override { return parts_.info; }
@@ -50,27 +53,39 @@ class LocalEngine final : public Engine {
   Result<std::vector<float>> logits(std::span<const std::int32_t> tokens, std::int64_t chunk,
                                     bool all_positions) override;
   EngineStats stats() const override;
+  Status health() const override;
 
  private:
   using Command = std::function<void()>;
 
   Result<std::vector<std::int32_t>> prompt_tokens(const GenerationRequest& request) const;
   Status check_tokens(std::span<const std::int32_t> tokens) const;
+  Result<std::unique_ptr<Sequence>> make_sequence(GenerationRequest request) const;
+  Status refusal();            // ok when a request may come in; the mutex is held
   bool post(Command command);  // false once the engine is stopping
   void thread_main();
-  void run_step();
+  bool run_once();
+  void run_commands(const std::deque<Command>& commands);
   void publish_stats();
 
   LoadedParts parts_;
+  const std::function<Sequence::Clock::time_point()> now_;
+  const StepWork work_;
+  const int capacity_;  // requests that may be in flight
+  std::atomic<int> in_flight_{0};
+  BlockManager blocks_;
   Scheduler scheduler_;
   Runner runner_;
+  int idle_steps_ = 0;  // in a row, though requests wait
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;
   std::deque<Command> mailbox_;
   bool stopping_ = false;
   RequestId next_id_ = 1;
+  std::uint64_t refused_ = 0;
   EngineStats stats_;
+  Status health_;
 
   std::thread thread_;
 };

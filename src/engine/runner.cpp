@@ -1,142 +1,361 @@
 #include "engine/runner.h"
 
 #include <algorithm>
+#include <exception>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "models/sequence_run.h"
 #include "sampling/logprobs.h"
 
 namespace llm::engine {
 namespace {
 
-double milliseconds(Sequence::Clock::time_point begin, Sequence::Clock::time_point end) {
-  return std::chrono::duration<double, std::milli>(end - begin).count();
+// One step may fail because memory ran out for a moment. This many in a row are no accident.
+constexpr int kMostFailuresInARow = 3;
+
+double seconds(Sequence::Clock::duration time) {
+  return std::chrono::duration<double>(time).count();
+}
+
+double milliseconds(Sequence::Clock::duration time) { return 1000 * seconds(time); }
+
+// Runs `work`; an exception becomes a status. Our code does not throw: what does is the standard
+// library out of memory, or an observer.
+template <class Work>
+Status guarded(std::string_view what, Work work) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return core::resource_exhausted("{}: out of memory", what);
+  } catch (const std::exception& error) {
+    return core::internal_error("{}: {}", what, error.what());
+  } catch (...) {
+    return core::internal_error("{}: an unknown exception", what);
+  }
+}
+
+template <class Tell>
+Status tell(Tell tell) {
+  return guarded("the observer of the request failed", [&]() -> Status {
+    tell();
+    return {};
+  });
+}
+
+std::string_view state_of(const Sequence& sequence) {
+  if (!sequence.has_started()) return "in the queue";
+  return sequence.generated() == 0 ? "before the first token" : "while generating";
 }
 
 }  // namespace
 
 Runner::Runner(models::Decoder& decoder, const tokenizer::Tokenizer& tokenizer,
-               const EosTokens& eos, std::int64_t vocab_size, Scheduler& scheduler)
+               const EosTokens& eos, const StepWork& work, BlockManager& blocks,
+               Scheduler& scheduler, std::atomic<int>& in_flight, RunnerHooks hooks)
     : decoder_(decoder),
       tokenizer_(tokenizer),
       eos_(eos),
-      vocab_size_(vocab_size),
+      work_(work),
+      blocks_(blocks),
       scheduler_(scheduler),
-      sampling_scratch_(vocab_size) {}
+      in_flight_(in_flight),
+      hooks_(std::move(hooks)),
+      sampling_scratch_(decoder.vocab_size()) {
+  // A step then allocates nothing, and every sequence in it can end without running out of memory.
+  step_.reserve(decoder.max_rows());
+  started_.reserve(static_cast<std::size_t>(decoder.max_rows()));
+  ended_.reserve(static_cast<std::size_t>(decoder.max_rows()));
+}
+
+void Runner::add(std::unique_ptr<Sequence> sequence) {
+  Status status = failure_;
+  if (status.ok()) {
+    status = guarded("queueing a request", [&]() -> Status {
+      scheduler_.add(std::move(sequence));
+      return {};
+    });
+  }
+  if (!status.ok()) finish(std::move(sequence), StopReason::error, status);
+}
 
 bool Runner::step() {
+  if (!failure_.ok()) return false;
+  step_.clear();
+  const Status status = guarded("step", [&] { return run_step(); });
+  if (!status.ok()) fail_step(status);
+  in_step_ = false;
+  ended_.clear();
+  return !step_.rows.empty();
+}
+
+Status Runner::run_step() {
+  const Clock::time_point begin = hooks_.now();
+  end_expired();
   started_.clear();
+  in_step_ = true;
   scheduler_.schedule(step_, started_);
   for (Sequence* sequence : started_) start(*sequence);
-  if (step_.rows.empty()) return false;
-  decoder_.forward({step_.rows, step_.page_tables});
+  if (step_.rows.empty()) return {};
+  const models::Batch batch{step_.rows, step_.page_tables};
+  if (hooks_.before_forward) LLM_RETURN_IF_ERROR(hooks_.before_forward(batch));
+  LLM_RETURN_IF_ERROR(decoder_.forward(batch));
+  scheduler_.completed(step_);
+  failures_in_a_row_ = 0;
+  sample();
+  const Clock::time_point end = hooks_.now();
+  scheduler_.observe(step_, milliseconds(end - begin));
+  count_step(begin, end);
+  return {};
+}
+
+// The sequences of the step have lost it; the others have not been touched.
+void Runner::fail_step(const Status& error) {
+  ++totals_.failed_steps;
+  core::log(core::LogLevel::error, "step failed: {}", error.message());
+  if (++failures_in_a_row_ >= kMostFailuresInARow) return give_up(error);
+  if (step_.parts.empty()) {  // not even scheduled
+    for (const RequestId id : scheduler_.running_ids()) end(id, StopReason::error, error);
+  }
+  for (const StepPart& part : step_.parts) {
+    if (!part.sequence->ended) end(part.sequence->id, StopReason::error, error);
+  }
+}
+
+void Runner::give_up(const Status& error) {
+  if (!failure_.ok()) return;
+  failure_ = error.with_prefix("the engine has failed");
+  core::log(core::LogLevel::error, "{}", failure_.message());
+  end_all(StopReason::error, failure_);
+}
+
+void Runner::end_expired() {
+  expired_.clear();
+  scheduler_.find_expired(hooks_.now(), expired_);
+  totals_.timeouts += expired_.size();
+  for (const RequestId id : expired_)
+    end(id, StopReason::error, {StatusCode::deadline_exceeded, {}});
+}
+
+void Runner::start(Sequence& sequence) {
+  sequence.started = hooks_.now();
+  totals_.prompt_tokens += static_cast<std::uint64_t>(sequence.prompt_length);
+  const Status told = tell([&] {
+    sequence.observer->on_start({.prompt_tokens = sequence.prompt_length,
+                                 .max_tokens = sequence.max_tokens,
+                                 .sampling = sequence.sampler.params(),
+                                 .cached_tokens = sequence.cached_tokens});
+    if (sequence.prompt_logprobs) {
+      report_prompt_token(sequence, {.index = 0, .id = sequence.tokens[0]});
+    }
+  });
+  if (!told.ok()) end(sequence.id, StopReason::error, told);
+}
+
+void Runner::sample() {
   const std::int64_t wanted = decoder_.wanted_rows();
-  const auto vocab = static_cast<std::size_t>(vocab_size_);
+  const auto vocab = static_cast<std::size_t>(decoder_.vocab_size());
   for (std::int64_t first = 0; first < wanted; first += decoder_.max_logit_rows()) {
     const std::int64_t count = std::min(decoder_.max_logit_rows(), wanted - first);
     const std::span<const float> logits = decoder_.logits(first, count);
     for (std::int64_t row = 0; row < count; ++row) {
-      take_token(*step_.sampled[static_cast<std::size_t>(first + row)],
-                 logits.subspan(static_cast<std::size_t>(row) * vocab, vocab));
+      const WantedRow& wanted_row = step_.wanted[static_cast<std::size_t>(first + row)];
+      if (wanted_row.sequence->ended) continue;
+      const Status status = guarded("choosing a token", [&]() -> Status {
+        take_logits(wanted_row, logits.subspan(static_cast<std::size_t>(row) * vocab, vocab));
+        return {};
+      });
+      if (!status.ok()) end(wanted_row.sequence->id, StopReason::error, status);
     }
   }
-  return true;
 }
 
-void Runner::start(Sequence& sequence) {
-  sequence.started = Sequence::Clock::now();
-  sequence.observer->on_start({.prompt_tokens = sequence.prompt_length,
-                               .max_tokens = sequence.max_tokens,
-                               .sampling = sequence.sampler.params()});
+void Runner::take_logits(const WantedRow& row, std::span<const float> logits) {
+  Sequence& sequence = *row.sequence;
+  if (sequence.reports_prompt(row.position)) {
+    take_prompt_logits(sequence, row.position, logits);
+  }
+  if (row.position + 1 == sequence.length() && !sequence.ended) take_token(sequence, logits);
+}
+
+void Runner::take_prompt_logits(Sequence& sequence, std::int64_t position,
+                                std::span<const float> logits) {
+  TokenEvent event;
+  event.index = position + 1;
+  event.id = sequence.tokens[static_cast<std::size_t>(event.index)];
+  if (const Status status = add_logprobs(logits, *sequence.prompt_logprobs, event); !status.ok()) {
+    return end(sequence.id, StopReason::error, status);
+  }
+  const Status told = tell([&] { report_prompt_token(sequence, std::move(event)); });
+  if (!told.ok()) end(sequence.id, StopReason::error, told);
+}
+
+void Runner::report_prompt_token(Sequence& sequence, TokenEvent event) {
+  event.text = sequence.prompt_text->push(event.id);
+  if (event.index + 1 == sequence.prompt_length) event.text += sequence.prompt_text->finish();
+  sequence.prompt_reported = event.index + 1;
+  sequence.observer->on_prompt_token(event);
 }
 
 void Runner::take_token(Sequence& sequence, std::span<const float> logits) {
-  const Result<std::int32_t> sampled =
-      sequence.sampler.sample(logits, sequence.tokens, sequence.prompt_length, sampling_scratch_);
-  if (sequence.generated() == 0) sequence.first_token = Sequence::Clock::now();
+  const bool may_end = sequence.generated() >= sequence.min_tokens;
+  const std::span<const std::int32_t> banned =
+      may_end ? std::span<const std::int32_t>() : std::span(eos_.ids());
+  const Result<std::int32_t> sampled = sequence.sampler.sample(
+      logits, sequence.tokens, sequence.prompt_length, sampling_scratch_, banned);
   if (!sampled) return end(sequence.id, StopReason::error, sampled.error());
-  const std::int32_t token = *sampled;
-  if (eos_.is_eos(token)) return end(sequence.id, StopReason::eos, {});
+  count_token(sequence);
+  if (eos_.is_eos(*sampled) && !sequence.ignore_eos) return end(sequence.id, StopReason::eos, {});
 
-  Result<TokenEvent> event = make_event(sequence, logits, token);
-  if (!event) return end(sequence.id, StopReason::error, event.error());
-  sequence.tokens.push_back(token);
-  released_.clear();
-  const bool stopped = sequence.text.push(std::move(*event), released_);
-  deliver(sequence, released_);
-  if (stopped) return end(sequence.id, StopReason::stop_sequence, {});
-  if (sequence.generated() >= sequence.max_tokens) {
-    return end(sequence.id, StopReason::max_tokens, {});
-  }
-}
-
-Result<TokenEvent> Runner::make_event(const Sequence& sequence, std::span<const float> logits,
-                                      std::int32_t token) const {
   TokenEvent event;
   event.index = sequence.generated();
-  event.id = token;
-  if (sequence.logprobs == 0) return event;
+  event.id = *sampled;
+  if (sequence.logprobs > 0) {
+    const Status status = add_logprobs(logits, sequence.logprobs, event);
+    if (!status.ok()) return end(sequence.id, StopReason::error, status);
+  }
+  ++totals_.generated_tokens;
+  sequence.tokens.push_back(*sampled);
+  released_.clear();
+  const bool may_stop = sequence.generated() >= sequence.min_tokens;
+  const bool stopped = sequence.text.push(std::move(event), may_stop, released_);
+  const Status told = tell([&] { deliver(sequence, released_); });
+  if (!told.ok()) return end(sequence.id, StopReason::error, told);
+  if (stopped) return end(sequence.id, StopReason::stop_sequence, {});
+  if (sequence.generated() >= sequence.max_tokens) end(sequence.id, StopReason::max_tokens, {});
+}
+
+Status Runner::add_logprobs(std::span<const float> logits, int alternatives,
+                            TokenEvent& event) const {
   LLM_ASSIGN_OR_RETURN(const sampling::TokenLogprobs found,
-                       sampling::token_logprobs(logits, token, sequence.logprobs));
+                       sampling::token_logprobs(logits, event.id, alternatives));
   const auto describe = [&](const sampling::Logprob& entry) {
-    return TokenLogprob{entry.id, tokenizer_.token_bytes(entry.id), entry.logprob};
+    const bool known = entry.id < tokenizer_.vocab_size();
+    return TokenLogprob{entry.id, known ? tokenizer_.token_bytes(entry.id) : std::string(),
+                        entry.logprob};
   };
   event.logprob = describe(found.chosen);
   for (const sampling::Logprob& entry : found.alternatives) {
     event.alternatives.push_back(describe(entry));
   }
-  return event;
+  return {};
+}
+
+// A token has been chosen: it is the first, or some time has passed since the one before.
+void Runner::count_token(Sequence& sequence) {
+  const Clock::time_point now = hooks_.now();
+  if (sequence.generated() == 0) {
+    sequence.first_token = now;
+    totals_.first_token.add(seconds(now - sequence.submitted));
+    totals_.cached_tokens += static_cast<std::uint64_t>(sequence.cached_tokens);
+  } else {
+    totals_.token_gap.add(seconds(now - sequence.last_token));
+  }
+  sequence.last_token = now;
+}
+
+void Runner::count_step(Clock::time_point begin, Clock::time_point end) {
+  const auto rows = static_cast<std::int64_t>(step_.rows.size());
+  ++totals_.steps;
+  totals_.computed_tokens += static_cast<std::uint64_t>(rows);
+  totals_.step_seconds += seconds(end - begin);
+  if (step_.load.prefills > 0) return;
+  totals_.decode_seconds += seconds(end - begin);
+  totals_.decode_bytes += work_.weight_bytes(rows, true);
+  for (const models::BatchRow& row : step_.rows) {
+    totals_.decode_bytes += work_.cache_bytes(row.position + 1);
+  }
 }
 
 void Runner::deliver(Sequence& sequence, std::vector<TokenEvent>& events) {
-  for (const TokenEvent& event : events) sequence.observer->on_token(event);
-  sequence.delivered += static_cast<std::int64_t>(events.size());
+  for (const TokenEvent& event : events) {
+    sequence.observer->on_token(event);
+    ++sequence.delivered;
+  }
   events.clear();
 }
 
 void Runner::end(RequestId id, StopReason reason, const Status& error) {
-  const std::unique_ptr<Sequence> sequence = scheduler_.remove(id);
-  if (!sequence) return;
-  released_.clear();
-  sequence->text.finish(released_);
-  deliver(*sequence, released_);
-  // Text held back at the end can complete a stop string (an invalid byte becomes U+FFFD).
-  const std::string& matched = sequence->text.matched_stop();
-  if (!matched.empty() && reason != StopReason::error) reason = StopReason::stop_sequence;
+  std::unique_ptr<Sequence> sequence = scheduler_.remove(id);
+  if (sequence) finish(std::move(sequence), reason, error);
+}
 
-  const auto now = Sequence::Clock::now();
+void Runner::finish(std::unique_ptr<Sequence> owned, StopReason reason, const Status& error) {
+  Sequence& sequence = *owned;
+  sequence.ended = true;
+  const Clock::time_point now = hooks_.now();
   EndEvent event;
   event.reason = reason;
-  event.stop_sequence = matched;
   event.error = error;
-  event.prompt_tokens = sequence->prompt_length;
-  event.tokens_out = sequence->delivered;
-  const bool was_started = sequence->started != Sequence::Clock::time_point();
-  const bool has_token = sequence->first_token != Sequence::Clock::time_point();
-  const auto started = was_started ? sequence->started : now;
-  const auto first = has_token ? sequence->first_token : now;
-  event.queue_ms = milliseconds(sequence->submitted, started);
-  event.prefill_ms = milliseconds(started, first);
-  event.decode_ms = milliseconds(first, now);
-  sequence->observer->on_end(event);
+  if (error.code() == StatusCode::deadline_exceeded) {
+    event.error = {error.code(), fmt::format("timed out after {} ms, {}", sequence.timeout_ms,
+                                             state_of(sequence))};
+  }
+  if (sequence.has_started()) {
+    const double service = seconds(now - sequence.started);
+    mean_service_s_ = mean_service_s_ == 0 ? service : 0.8 * mean_service_s_ + 0.2 * service;
+  }
+  in_flight_.fetch_sub(1);
+  const Status told = tell([&] {
+    released_.clear();
+    sequence.text.finish(released_);
+    deliver(sequence, released_);
+    // Text held back at the end can complete a stop string (an invalid byte becomes U+FFFD).
+    event.stop_sequence = sequence.text.matched_stop();
+    if (!event.stop_sequence.empty() && reason != StopReason::error) {
+      event.reason = StopReason::stop_sequence;
+    }
+  });
+  if (!told.ok() && event.error.ok()) {
+    event.reason = StopReason::error;
+    event.error = told;
+  }
+  event.prompt_tokens = sequence.prompt_length;
+  event.cached_tokens = sequence.cached_tokens;
+  event.tokens_out = sequence.delivered;
+  event.preemptions = sequence.preemptions;
+  const bool has_token = sequence.first_token != Clock::time_point();
+  const auto started = sequence.has_started() ? sequence.started : now;
+  const auto first = has_token ? sequence.first_token : now;
+  event.queue_ms = milliseconds(started - sequence.submitted);
+  event.prefill_ms = milliseconds(first - started);
+  event.decode_ms = milliseconds(now - first);
+  const Status last = tell([&] { sequence.observer->on_end(event); });
+  if (!last.ok()) core::log(core::LogLevel::error, "request {}: {}", sequence.id, last.message());
+  if (in_step_) ended_.push_back(std::move(owned));
 }
 
 void Runner::end_all(StopReason reason, const Status& error) {
   for (const RequestId id : scheduler_.ids()) end(id, reason, error);
 }
 
+EngineStats Runner::stats() const {
+  EngineStats stats = totals_;
+  stats.running = scheduler_.running();
+  stats.waiting = scheduler_.waiting();
+  stats.preempted = scheduler_.preempted();
+  stats.preemptions = scheduler_.preemptions();
+  stats.kv_pages_total = blocks_.total();
+  stats.kv_pages_used = blocks_.used();
+  stats.kv_pages_cached = blocks_.cached();
+  // A place is free once the first of the running requests ends; on average that takes one
+  // request's time divided by the number that run at once.
+  stats.estimated_wait_s = mean_service_s_ / std::max(1, stats.running);
+  return stats;
+}
+
 Result<std::vector<float>> Runner::logits(std::span<const std::int32_t> tokens, std::int64_t chunk,
                                           bool all_positions) {
+  if (!failure_.ok()) return failure_;
   const auto total = static_cast<std::int64_t>(tokens.size());
-  std::vector<std::int32_t> pages;
-  const std::int64_t needed = PageAllocator::pages_for(total);
-  if (!scheduler_.pages().allocate(needed, pages)) {
-    return core::unavailable("{} tokens need {} KV pages, {} are free", total, needed,
-                             scheduler_.pages().free());
+  PageTable table;
+  if (!blocks_.grow(table, total)) {
+    return core::unavailable("{} tokens need {} KV pages, {} are free", total,
+                             BlockManager::pages_for(total), blocks_.available());
   }
-  models::SequenceRun run(decoder_, pages);
-  std::vector<float> result = run.extend(tokens, chunk, all_positions);
-  scheduler_.pages().release(pages);
+  models::SequenceRun run(decoder_, table.pages);
+  Result<std::vector<float>> result = run.extend(tokens, chunk, all_positions);
+  blocks_.release(table);
   return result;
 }
 

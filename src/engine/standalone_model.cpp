@@ -49,7 +49,8 @@ Status visit_logits(std::span<StandaloneModel* const> models, std::span<const st
   for (StandaloneModel* model : models) {
     runs.push_back(model->start());
     if (first > 0) {
-      (void)runs.back().extend(tokens.first(static_cast<std::size_t>(first)), 0, false);
+      LLM_RETURN_IF_ERROR(
+          runs.back().extend(tokens.first(static_cast<std::size_t>(first)), 0, false).status());
     }
   }
   const auto end = static_cast<std::int64_t>(tokens.size());
@@ -59,7 +60,9 @@ Status visit_logits(std::span<StandaloneModel* const> models, std::span<const st
     const std::int64_t count = std::min(kSlice, end - begin);
     const auto slice =
         tokens.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
-    for (std::size_t m = 0; m < models.size(); ++m) logits[m] = runs[m].extend(slice, 0, true);
+    for (std::size_t m = 0; m < models.size(); ++m) {
+      LLM_ASSIGN_OR_RETURN(logits[m], runs[m].extend(slice, 0, true));
+    }
     for (std::int64_t row = 0; row < count; ++row) {
       for (std::size_t m = 0; m < models.size(); ++m) {
         const auto vocab = static_cast<std::size_t>(models[m]->vocab_size());

@@ -10,11 +10,15 @@ TextStream::TextStream(const tokenizer::Tokenizer& tokenizer, std::vector<std::s
                        bool continues_text)
     : decoder_(tokenizer, continues_text), stop_(std::move(stop)) {}
 
-bool TextStream::push(TokenEvent event, std::vector<TokenEvent>& released) {
+bool TextStream::push(TokenEvent event, bool may_stop, std::vector<TokenEvent>& released) {
   event.text = decoder_.push(event.id);
   held_text_ += event.text;
   held_.push_back(std::move(event));
   undecided_tokens_ = decoder_.holding() ? undecided_tokens_ + 1 : 0;
+  if (!may_stop) {
+    release(held_text_.size(), released);
+    return false;
+  }
   if (find_stop()) {
     undecided_tokens_ = 0;
     release(held_text_.size(), released);

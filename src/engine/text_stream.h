@@ -22,8 +22,8 @@ class TextStream {
 
   /// Adds a token; `event.text` is filled here. Events that became certain are appended to
   /// `released`. True when a stop string was found: the generation is over, and everything held
-  /// has been released.
-  bool push(TokenEvent event, std::vector<TokenEvent>& released);
+  /// has been released. With `may_stop` false, stop strings are not looked for in the text so far.
+  bool push(TokenEvent event, bool may_stop, std::vector<TokenEvent>& released);
   /// The generation is over: releases what was held, with its text as it stands.
   void finish(std::vector<TokenEvent>& released);
 

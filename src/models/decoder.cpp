@@ -1,16 +1,18 @@
 #include "models/decoder.h"
 
 #include <algorithm>
+#include <mutex>
 
 #include "core/check.h"
+#include "core/error.h"
 
 namespace llm::models {
 namespace {
 
 // The scratch that any single operation of this network may ask of a thread.
-std::size_t thread_scratch_bytes(const Network& network, const KvCache& cache,
+std::size_t thread_scratch_bytes(const Network& network, const kernels::KvShape& kv_shape,
                                  const kernels::Ops& ops) {
-  std::size_t most = 0;
+  std::size_t most = network.embedding.stored_bytes();
   network.for_each_group([&](const LinearGroup& group) {
     for (const Linear& member : group.members()) {
       most = std::max(most, ops.matmul_scratch_bytes(member.matrix.dtype, member.matrix.cols));
@@ -19,7 +21,7 @@ std::size_t thread_scratch_bytes(const Network& network, const KvCache& cache,
   for (const Layer& layer : network.layers) {
     const int n_heads =
         std::visit([](const auto& attention) { return attention.n_heads; }, layer.attention);
-    const kernels::AttentionArgs args{.kv = cache.shape(),
+    const kernels::AttentionArgs args{.kv = kv_shape,
                                       .layer = nullptr,
                                       .n_heads = n_heads,
                                       .scale = 1,
@@ -35,19 +37,29 @@ std::size_t thread_scratch_bytes(const Network& network, const KvCache& cache,
 
 }  // namespace
 
+Result<std::size_t> Decoder::scratch_bytes_for(const Network& network,
+                                               const kernels::KvShape& kv_shape,
+                                               const StepSizes& sizes, std::span<const Rope> ropes,
+                                               const kernels::Ops& ops, int threads) {
+  LLM_ASSIGN_OR_RETURN(const std::size_t step, Step::bytes_for(sizes, ropes, ops));
+  const std::size_t scratch =
+      thread_scratch_bytes(network, kv_shape, ops) * static_cast<std::size_t>(threads);
+  return step + core::AlignedBuffer::footprint(scratch);
+}
+
 Result<std::unique_ptr<Decoder>> Decoder::create(Network network, std::vector<Rope> ropes,
                                                  KvCache cache, StepSizes sizes,
                                                  const kernels::Ops& ops, core::ThreadPool& pool) {
   Compute compute{.ops = &ops,
                   .pool = &pool,
                   .thread_scratch = nullptr,
-                  .thread_scratch_bytes = thread_scratch_bytes(network, cache, ops)};
+                  .thread_scratch_bytes = thread_scratch_bytes(network, cache.shape(), ops)};
   LLM_ASSIGN_OR_RETURN(
       auto scratch,
       core::AlignedBuffer::allocate(
           compute.thread_scratch_bytes * static_cast<std::size_t>(pool.size()), "thread scratch"));
   compute.thread_scratch = scratch.data();
-  LLM_ASSIGN_OR_RETURN(auto step, Step::create(sizes, ropes, compute));
+  LLM_ASSIGN_OR_RETURN(auto step, Step::create(sizes, ropes, ops));
   return std::unique_ptr<Decoder>(new Decoder(std::move(network), std::move(ropes),
                                               std::move(cache), std::move(step), std::move(scratch),
                                               compute));
@@ -62,14 +74,16 @@ Decoder::Decoder(Network network, std::vector<Rope> ropes, KvCache cache, Step s
       scratch_(std::move(scratch)),
       compute_(compute) {}
 
-void Decoder::forward(const Batch& batch) {
+Status Decoder::forward(const Batch& batch) {
   LLM_CHECK(!batch.rows.empty() && static_cast<std::int64_t>(batch.rows.size()) <= max_rows());
+  wanted_rows_ = 0;
   step_.begin(batch, ropes_, compute_);
-  embed();
+  LLM_RETURN_IF_ERROR(embed());
   for (std::size_t l = 0; l < network_.layers.size(); ++l) {
     run_layer(network_.layers[l], static_cast<std::int64_t>(l));
   }
   gather_wanted();
+  return {};
 }
 
 void Decoder::run_layer(const Layer& layer, std::int64_t index) {
@@ -112,19 +126,28 @@ void Decoder::add_to_x(const float* branch) {
   });
 }
 
-void Decoder::embed() {
+Status Decoder::embed() {
+  constexpr std::int64_t kSlice = 8;  // rows that a thread reads at a time
   const std::int64_t hidden = step_.sizes().hidden_size;
-  compute_.for_rows(step_.rows(), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = begin; row < end; ++row) {
-      network_.embedding.lookup(step_.batch().rows[static_cast<std::size_t>(row)].token,
-                                step_.x + row * hidden);
+  std::mutex mutex;
+  Status failure;  // any of them; guarded by the mutex
+  const std::int64_t slices = (step_.rows() + kSlice - 1) / kSlice;
+  compute_.pool->parallel_for(slices, [&](std::int64_t slice, int thread) {
+    const std::int64_t end = std::min(step_.rows(), (slice + 1) * kSlice);
+    for (std::int64_t row = slice * kSlice; row < end; ++row) {
+      const std::int32_t token = step_.batch().rows[static_cast<std::size_t>(row)].token;
+      Status status =
+          network_.embedding.lookup(token, compute_.scratch(thread), step_.x + row * hidden);
+      if (status.ok()) continue;
+      const std::lock_guard lock(mutex);
+      failure = status.with_prefix(fmt::format("embedding of token {}", token));
     }
   });
+  return failure;
 }
 
 void Decoder::gather_wanted() {
   const std::int64_t hidden = step_.sizes().hidden_size;
-  wanted_rows_ = 0;
   for (std::int64_t row = 0; row < step_.rows(); ++row) {
     if (!step_.batch().rows[static_cast<std::size_t>(row)].wants_logits) continue;
     std::copy_n(step_.x + row * hidden, hidden, step_.wanted + wanted_rows_ * hidden);

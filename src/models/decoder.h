@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "models/kv_cache.h"
@@ -22,9 +23,12 @@ class Decoder {
 
   std::int64_t max_rows() const { return step_.sizes().max_rows; }
   std::int64_t max_logit_rows() const { return step_.sizes().max_logit_rows; }
+  std::int64_t vocab_size() const { return step_.sizes().vocab_size; }
 
   /// Runs a batch of 1..max_rows() rows: fills the cache and prepares the rows that want logits.
-  void forward(const Batch& batch);
+  /// Fails when the model file cannot be read any more; then the cache's pages of these rows hold
+  /// nothing of use.
+  Status forward(const Batch& batch);
   /// Rows of the last batch that wanted logits.
   std::int64_t wanted_rows() const { return wanted_rows_; }
   /// Logits of wanted rows [first, first + count), count <= max_logit_rows(); (count, vocab_size),
@@ -35,12 +39,17 @@ class Decoder {
   /// That of the layers which see the whole sequence; its epoch() is the model's.
   const Rope& rope() const { return ropes_.front(); }
   std::size_t weight_bytes() const { return network_.bytes(); }
-  std::size_t scratch_bytes() const { return step_.bytes() + scratch_.size(); }
+  std::size_t scratch_bytes() const { return step_.bytes() + scratch_.footprint(scratch_.size()); }
+  /// The same of a decoder to be made with `threads` threads.
+  static Result<std::size_t> scratch_bytes_for(const Network& network,
+                                               const kernels::KvShape& kv_shape,
+                                               const StepSizes& sizes, std::span<const Rope> ropes,
+                                               const kernels::Ops& ops, int threads);
 
  private:
   Decoder(Network network, std::vector<Rope> ropes, KvCache cache, Step step,
           core::AlignedBuffer scratch, Compute compute);
-  void embed();
+  Status embed();
   void run_layer(const Layer& layer, std::int64_t index);
   void add_to_x(const float* branch);
   void gather_wanted();

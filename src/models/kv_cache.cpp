@@ -20,4 +20,10 @@ Result<KvCache> KvCache::create(const kernels::Ops& ops, kernels::KvShape shape,
   return cache;
 }
 
+std::size_t KvCache::bytes_for(const kernels::Ops& ops, const kernels::KvShape& shape,
+                               std::int64_t n_layers, std::int64_t n_pages) {
+  return core::AlignedBuffer::footprint(ops.kv_page_bytes(shape) *
+                                        static_cast<std::size_t>(n_layers * n_pages));
+}
+
 }  // namespace llm::models

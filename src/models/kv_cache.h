@@ -16,10 +16,14 @@ class KvCache {
  public:
   static Result<KvCache> create(const kernels::Ops& ops, kernels::KvShape shape,
                                 std::int64_t n_layers, std::int64_t n_pages);
+  /// bytes() of a cache like that, without making one.
+  static std::size_t bytes_for(const kernels::Ops& ops, const kernels::KvShape& shape,
+                               std::int64_t n_layers, std::int64_t n_pages);
 
   const kernels::KvShape& shape() const { return shape_; }
   std::int64_t pages() const { return n_pages_; }
-  std::size_t bytes() const { return storage_.size(); }
+  /// Memory once every page has been written.
+  std::size_t bytes() const { return core::AlignedBuffer::footprint(storage_.size()); }
 
   /// All pages of one layer: page p starts at p * page_bytes().
   std::byte* layer(std::int64_t layer) {

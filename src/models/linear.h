@@ -56,7 +56,11 @@ struct Linear {
   core::AlignedBuffer storage;
   std::vector<float> bias;  // (rows) or empty
 
-  std::size_t bytes() const { return storage.size() + bias.size() * sizeof(float); }
+  /// Memory of it, also when the storage was not allocated (LoadMode::plan).
+  std::size_t bytes() const {
+    const std::size_t packed = static_cast<std::size_t>(matrix.panels()) * matrix.panel_bytes;
+    return core::AlignedBuffer::footprint(packed) + bias.size() * sizeof(float);
+  }
 };
 
 class LinearGroup {

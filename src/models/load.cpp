@@ -2,50 +2,17 @@
 
 #include <algorithm>
 
-#include "core/error.h"
-#include "core/log.h"
 #include "core/memory.h"
+#include "models/memory_plan.h"
 #include "models/network_builder.h"
 
 namespace llm::models {
 namespace {
 
-constexpr std::int64_t kDefaultBatchRows = 512;
-constexpr std::int64_t kMaxLogitRows = 64;
-constexpr int kDefaultMaxSequences = 16;
-constexpr double kKvShareOfFreeMemory = 0.8;
-
-std::int64_t pages_for(std::int64_t positions) {
-  return (positions + kernels::kKvPageTokens - 1) / kernels::kKvPageTokens;
-}
-
-std::size_t kv_bytes_per_page(const ModelConfig& config, const kernels::KvShape& shape,
-                              const kernels::Ops& ops) {
-  return ops.kv_page_bytes(shape) * static_cast<std::size_t>(config.n_layers);
-}
-
-// Pages of the cache: room for max_sequences full contexts, or as much as memory allows. A context
-// that was asked for must fit at least once; one that was not is shortened to fit.
-Result<std::int64_t> plan_pages(const DecoderOptions& options, std::size_t page_bytes,
-                                std::size_t available, LoadedModel& model) {
-  const auto budget =
-      static_cast<std::size_t>(static_cast<double>(available) * kKvShareOfFreeMemory);
-  const auto affordable = static_cast<std::int64_t>(budget / page_bytes);
-  const std::int64_t one = pages_for(model.context);
-  if (affordable < one) {
-    if (options.context > 0 || affordable < 1) {
-      return core::resource_exhausted(
-          "context {}: its KV cache needs {} bytes, {} of {} free bytes may be used for it",
-          model.context, static_cast<std::size_t>(one) * page_bytes, budget, available);
-    }
-    model.context = affordable * kernels::kKvPageTokens;
-    core::log(core::LogLevel::warning,
-              "context cut to {} positions, what {} free bytes of memory allow", model.context,
-              available);
-    return affordable;
-  }
-  return std::min(one * model.max_sequences, affordable);
-}
+// Rows of logits computed at a time: enough to make good use of the output head when a whole prompt
+// is asked for, and all decoding sequences up to a number where more would not help any further.
+constexpr std::int64_t kLeastLogitRows = 32;
+constexpr std::int64_t kMostLogitRows = 64;
 
 // Of one layer: keys and values of every kv head, or the latent and the rotated key part.
 kernels::KvShape shape_of_cache(const ModelConfig& config, DType dtype) {
@@ -62,10 +29,11 @@ kernels::KvShape shape_of_cache(const ModelConfig& config, DType dtype) {
           .v_dim = static_cast<int>(config.head_dim)};
 }
 
-StepSizes sizes_of_step(const ModelConfig& config, std::int64_t max_rows) {
+StepSizes sizes_of_step(const ModelConfig& config, const Network& network, const kernels::Ops& ops,
+                        std::int64_t max_rows, std::int64_t sequences) {
   StepSizes sizes;
-  sizes.max_rows = std::max<std::int64_t>(max_rows, 1);
-  sizes.max_logit_rows = std::min(sizes.max_rows, kMaxLogitRows);
+  sizes.max_rows = max_rows;
+  sizes.max_logit_rows = std::min(max_rows, std::clamp(sequences, kLeastLogitRows, kMostLogitRows));
   sizes.hidden_size = config.hidden_size;
   sizes.attention_inputs = (config.n_heads + 2 * config.n_kv_heads) * config.head_dim;
   sizes.attention_outputs = config.n_heads * config.head_dim;
@@ -84,61 +52,89 @@ StepSizes sizes_of_step(const ModelConfig& config, std::int64_t max_rows) {
   sizes.n_experts = config.moe.n_experts;
   sizes.experts_used = config.moe.n_used;
   sizes.vocab_size = config.vocab_size;
+  for (const Layer& layer : network.layers) {
+    sizes.uses_branch |= layer.post_attention_norm.present() || layer.post_ffn_norm.present() ||
+                         (layer.form == LayerForm::parallel && layer.ffn_norm.present());
+  }
+  network.for_each_group([&](const LinearGroup& group) {
+    for (const Linear& member : group.members()) {
+      const kernels::InputFormat format = member.matrix.input;
+      // Rows of f32 are read where they are unless the kernels want them padded.
+      const std::int64_t cols = member.matrix.cols;
+      if (format == kernels::InputFormat::f32 &&
+          ops.input_row_bytes(format, cols) == static_cast<std::size_t>(cols) * sizeof(float)) {
+        continue;
+      }
+      sizes.formats[static_cast<std::size_t>(format)] = true;
+    }
+  });
   return sizes;
 }
 
-Result<LoadedModel> build_decoder(const formats::ModelFile& file, const DecoderOptions& options,
-                                  const kernels::Ops& ops, core::ThreadPool& pool, LoadMode mode) {
-  LoadedModel model;
-  LLM_ASSIGN_OR_RETURN(model.config, read_config(file));
-  LLM_ASSIGN_OR_RETURN(model.types, resolve_types(file, options.dtype));
-  const ModelConfig& config = model.config;
-
-  if (options.context < 0 || options.context > config.max_positions) {
-    return core::invalid_argument("context {}: expected 1..={}, what the model is made for",
-                                  options.context, config.max_positions);
-  }
-  model.context = options.context > 0 ? options.context : config.max_positions;
-  model.max_sequences = options.max_sequences > 0 ? options.max_sequences : kDefaultMaxSequences;
-
+std::vector<Rope> make_ropes(const ModelConfig& config) {
   std::vector<Rope> ropes;
   for (const RopeConfig& rope : config.ropes) ropes.emplace_back(rope);
-  NetworkBuilder builder(file, config, model.types, ops, pool, mode);
-  LLM_ASSIGN_OR_RETURN(Network network, builder.build(options.on_progress));
-  model.parameters = builder.parameters();
-
-  const kernels::KvShape kv_shape = shape_of_cache(config, model.types.kv);
-  std::size_t available = core::available_memory().bytes;
-  // Weights that were only planned are not resident yet.
-  if (mode == LoadMode::plan) available -= std::min(available, network.bytes());
-  LLM_ASSIGN_OR_RETURN(
-      const std::int64_t pages,
-      plan_pages(options, kv_bytes_per_page(config, kv_shape, ops), available, model));
-  LLM_ASSIGN_OR_RETURN(KvCache cache, KvCache::create(ops, kv_shape, config.n_layers, pages));
-  model.memory.kv_cache = cache.bytes();
-  model.memory.kv_per_token = cache.page_bytes() * static_cast<std::size_t>(config.n_layers) /
-                              static_cast<std::size_t>(kernels::kKvPageTokens);
-
-  const StepSizes sizes = sizes_of_step(
-      config, options.max_batch_rows > 0 ? options.max_batch_rows : kDefaultBatchRows);
-  LLM_ASSIGN_OR_RETURN(model.decoder, Decoder::create(std::move(network), std::move(ropes),
-                                                      std::move(cache), sizes, ops, pool));
-  model.memory.weights = model.decoder->weight_bytes();
-  model.memory.scratch = model.decoder->scratch_bytes();
-  return model;
+  return ropes;
 }
 
 }  // namespace
 
-Result<LoadedModel> load_decoder(const formats::ModelFile& file, const DecoderOptions& options,
-                                 const kernels::Ops& ops, core::ThreadPool& pool) {
-  return build_decoder(file, options, ops, pool, LoadMode::read);
-}
-
 Result<LoadedModel> plan_decoder(const formats::ModelFile& file, const DecoderOptions& options,
                                  const kernels::Ops& ops, core::ThreadPool& pool) {
-  LLM_ASSIGN_OR_RETURN(LoadedModel model, build_decoder(file, options, ops, pool, LoadMode::plan));
-  model.decoder.reset();
+  LoadedModel model;
+  LLM_ASSIGN_OR_RETURN(model.config, read_config(file));
+  LLM_ASSIGN_OR_RETURN(model.types, resolve_types(file, options.dtype));
+  const ModelConfig& config = model.config;
+  NetworkBuilder builder(file, config, model.types, ops, pool, LoadMode::plan);
+  LLM_ASSIGN_OR_RETURN(const Network network, builder.build({}));
+  model.parameters = builder.parameters();
+  model.expert_bytes = network.expert_bytes();
+
+  const kernels::KvShape kv_shape = shape_of_cache(config, model.types.kv);
+  const std::vector<Rope> ropes = make_ropes(config);
+  const std::size_t page = ops.kv_page_bytes(kv_shape) * static_cast<std::size_t>(config.n_layers);
+  const auto scratch = [&](std::int64_t rows, int sequences) {
+    return Decoder::scratch_bytes_for(network, kv_shape,
+                                      sizes_of_step(config, network, ops, rows, sequences), ropes,
+                                      ops, pool.size());
+  };
+  const auto other = [&](std::int64_t context, int sequences) {
+    return options.other_bytes ? options.other_bytes(config, context, sequences) : 0;
+  };
+  LLM_ASSIGN_OR_RETURN(const MemoryDivision division,
+                       divide_memory({.context = options.context,
+                                      .sequences = options.max_sequences,
+                                      .batch_rows = options.max_batch_rows,
+                                      .kv_cache_bytes = options.kv_cache_bytes},
+                                     {.max_positions = config.max_positions,
+                                      .weights = network.bytes(),
+                                      .page = page,
+                                      .tables_per_page = options.other_bytes_per_page,
+                                      .other = other,
+                                      .scratch = scratch},
+                                     core::available_memory()));
+  model.context = division.context;
+  model.max_sequences = division.sequences;
+  model.max_rows = division.batch_rows;
+  model.kv_pages = division.pages;
+  model.memory.weights = network.bytes();
+  model.memory.kv_per_token = page / static_cast<std::size_t>(kernels::kKvPageTokens);
+  model.memory.kv_cache = KvCache::bytes_for(ops, kv_shape, config.n_layers, model.kv_pages);
+  LLM_ASSIGN_OR_RETURN(model.memory.scratch, scratch(model.max_rows, model.max_sequences));
+  return model;
+}
+
+Result<LoadedModel> load_decoder(const formats::ModelFile& file, const DecoderOptions& options,
+                                 const kernels::Ops& ops, core::ThreadPool& pool) {
+  LLM_ASSIGN_OR_RETURN(LoadedModel model, plan_decoder(file, options, ops, pool));
+  const ModelConfig& config = model.config;
+  NetworkBuilder builder(file, config, model.types, ops, pool, LoadMode::read);
+  LLM_ASSIGN_OR_RETURN(Network network, builder.build(options.on_progress));
+  LLM_ASSIGN_OR_RETURN(KvCache cache, KvCache::create(ops, shape_of_cache(config, model.types.kv),
+                                                      config.n_layers, model.kv_pages));
+  const StepSizes sizes = sizes_of_step(config, network, ops, model.max_rows, model.max_sequences);
+  LLM_ASSIGN_OR_RETURN(model.decoder, Decoder::create(std::move(network), make_ropes(config),
+                                                      std::move(cache), sizes, ops, pool));
   return model;
 }
 

@@ -24,6 +24,11 @@ struct DecoderOptions {
   std::int64_t context = 0;         ///< positions per sequence; 0: the model's
   int max_sequences = 0;            ///< 0: chosen
   std::int64_t max_batch_rows = 0;  ///< 0: chosen
+  std::size_t kv_cache_bytes = 0;   ///< 0: chosen
+  /// What the caller will take beside the decoder: once, and for every page of the cache. May be
+  /// empty.
+  std::function<std::size_t(const ModelConfig&, std::int64_t context, int sequences)> other_bytes;
+  std::size_t other_bytes_per_page = 0;
   /// Called after each layer, on the calling thread; may be empty.
   std::function<void(const LoadProgress&)> on_progress;
 };
@@ -46,18 +51,23 @@ struct LoadedModel {
   ModelTypes types;
   std::int64_t context = 0;  ///< positions per sequence
   int max_sequences = 0;
+  std::int64_t max_rows = 0;  ///< of a step
+  std::int64_t kv_pages = 0;
   std::uint64_t parameters = 0;
-  MemoryPlan memory;
+  std::size_t expert_bytes = 0;      ///< weights of experts among which rows choose
+  MemoryPlan memory;                 ///< of the decoder: weights, cache and scratch
   std::unique_ptr<Decoder> decoder;  ///< null in a plan
 };
 
-/// `file`, `ops` and `pool` must outlive the result: embedding rows are read from the mapped file.
-Result<LoadedModel> load_decoder(const formats::ModelFile& file, const DecoderOptions& options,
+/// What load_decoder would give now, without a decoder: the same checks of every tensor and the
+/// same memory plan to the byte, but no weight is read and no memory taken. What cannot fit is
+/// refused with the numbers.
+Result<LoadedModel> plan_decoder(const formats::ModelFile& file, const DecoderOptions& options,
                                  const kernels::Ops& ops, core::ThreadPool& pool);
 
-/// What load_decoder would give now, without a decoder: the same checks of every tensor and the
-/// same memory plan to the byte, but no weight is read and no memory becomes resident.
-Result<LoadedModel> plan_decoder(const formats::ModelFile& file, const DecoderOptions& options,
+/// Plans, then reads the weights. `ops` and `pool` must outlive the result, `file` need not:
+/// embedding rows are read from the file itself.
+Result<LoadedModel> load_decoder(const formats::ModelFile& file, const DecoderOptions& options,
                                  const kernels::Ops& ops, core::ThreadPool& pool);
 
 }  // namespace llm::models

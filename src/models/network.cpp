@@ -5,15 +5,16 @@
 
 namespace llm::models {
 
-void Embedding::lookup(std::int32_t token, float* row) const {
-  const std::int64_t cols = table.shape[1];
-  const std::size_t bytes = row_bytes(table.dtype, static_cast<std::size_t>(cols));
-  quant::decode_row(table.dtype, table.data + static_cast<std::size_t>(token) * bytes, row, cols);
-  for (std::int64_t c = 0; c < cols; ++c) {
+Status Embedding::lookup(std::int32_t token, std::byte* buffer, float* row) const {
+  const std::size_t bytes = stored_bytes();
+  LLM_RETURN_IF_ERROR(file.read(offset + static_cast<std::size_t>(token) * bytes, {buffer, bytes}));
+  quant::decode_row(stored, buffer, row, hidden_size);
+  for (std::int64_t c = 0; c < hidden_size; ++c) {
     if (rounded_to == DType::f16) row[c] = core::f16_to_f32(core::f32_to_f16(row[c]));
     if (rounded_to == DType::bf16) row[c] = core::bf16_to_f32(core::f32_to_bf16(row[c]));
     row[c] *= scale;
   }
+  return {};
 }
 
 void Network::for_each_group(core::FunctionRef<void(const LinearGroup&)> visit) const {
@@ -56,6 +57,16 @@ std::size_t Network::bytes() const {
       const AttentionMla& mla = std::get<AttentionMla>(layer.attention);
       sum += mla.q_norm.bytes() + mla.kv_norm.bytes() + mla.k_absorbed.bytes() + mla.v_up.bytes();
     }
+  }
+  return sum;
+}
+
+std::size_t Network::expert_bytes() const {
+  std::size_t sum = 0;
+  for (const Layer& layer : layers) {
+    const auto* moe = std::get_if<FfnMoe>(&layer.ffn);
+    if (moe == nullptr) continue;
+    for (const FfnDense& expert : moe->experts) sum += expert.gate_up.bytes() + expert.down.bytes();
   }
   return sum;
 }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/function_ref.h"
-#include "core/tensor_view.h"
+#include "core/mapped_file.h"
 #include "models/blocks/attention_gqa.h"
 #include "models/blocks/attention_mla.h"
 #include "models/blocks/ffn_dense.h"
@@ -25,13 +25,24 @@ struct Layer {
   Norm post_ffn_norm;  // or absent
 };
 
-/// Token embedding, read row by row from the tensor as stored, rounded to the model's dtype.
+/// Token embedding, (vocab_size, hidden_size), read row by row from the file as stored and rounded
+/// to the model's dtype. Read, not mapped: a row is one small read per token, no copy of the table
+/// takes memory, and a file that is cut while it is in use is an error and not the end of the
+/// process.
 struct Embedding {
-  core::TensorView table;  // (vocab_size, hidden_size)
+  core::FileReader file;
+  std::size_t offset = 0;  ///< of the table in the file
+  DType stored = DType::f32;
+  std::int64_t hidden_size = 0;
   DType rounded_to = DType::f32;
   float scale = 1.0F;
 
-  void lookup(std::int32_t token, float* row) const;
+  /// Bytes of a row as stored.
+  std::size_t stored_bytes() const {
+    return row_bytes(stored, static_cast<std::size_t>(hidden_size));
+  }
+  /// `buffer` holds stored_bytes(); row: (hidden_size).
+  Status lookup(std::int32_t token, std::byte* buffer, float* row) const;
 };
 
 struct Network {
@@ -44,7 +55,10 @@ struct Network {
 
   /// Every group of matrices, in order of computation.
   void for_each_group(core::FunctionRef<void(const LinearGroup&)> visit) const;
+  /// Memory of the weights, also of a network whose matrices were sized but not filled.
   std::size_t bytes() const;
+  /// The part of it that belongs to experts among which rows choose.
+  std::size_t expert_bytes() const;
 };
 
 }  // namespace llm::models

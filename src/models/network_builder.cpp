@@ -61,7 +61,11 @@ Status NetworkBuilder::load_embedding(Embedding& embedding) {
   LLM_ASSIGN_OR_RETURN(const formats::TensorEntry* entry,
                        loader_.claims().claim(name(config_.names.embedding),
                                               {config_.vocab_size, config_.hidden_size}));
-  embedding.table = entry->view;
+  const core::MappedFile& file = file_.files()[entry->file];
+  embedding.file = file.reader();
+  embedding.offset = static_cast<std::size_t>(entry->view.data - file.bytes().data());
+  embedding.stored = entry->view.dtype;
+  embedding.hidden_size = config_.hidden_size;
   embedding.rounded_to = types_.weights.value_or(entry->view.dtype);
   if (config_.spec->scale_embedding) {
     embedding.scale = embedding_scale(config_.hidden_size, types_.weights.value_or(DType::f32));

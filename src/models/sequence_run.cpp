@@ -4,8 +4,8 @@
 
 namespace llm::models {
 
-std::vector<float> SequenceRun::extend(std::span<const std::int32_t> tokens, std::int64_t chunk,
-                                       bool all_positions) {
+Result<std::vector<float>> SequenceRun::extend(std::span<const std::int32_t> tokens,
+                                               std::int64_t chunk, bool all_positions) {
   const std::int64_t slice = chunk > 0 ? std::min(chunk, decoder_.max_rows()) : decoder_.max_rows();
   const auto before = static_cast<std::int64_t>(tokens_.size());
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
@@ -20,14 +20,14 @@ std::vector<float> SequenceRun::extend(std::span<const std::int32_t> tokens, std
     while (end < total && decoder_.rope().epoch(end + 1) == epoch) ++end;
     if (epoch != epoch_) computed_ = 0;
     epoch_ = epoch;
-    compute(end, next, slice, logits);
+    LLM_RETURN_IF_ERROR(compute(end, next, slice, logits));
     next = end;
   }
   return logits;
 }
 
-void SequenceRun::compute(std::int64_t end, std::int64_t first_wanted, std::int64_t slice,
-                          std::vector<float>& logits) {
+Status SequenceRun::compute(std::int64_t end, std::int64_t first_wanted, std::int64_t slice,
+                            std::vector<float>& logits) {
   const std::int32_t* table = pages_.data();
   while (computed_ < end) {
     const std::int64_t stop = std::min(end, computed_ + slice);
@@ -39,7 +39,7 @@ void SequenceRun::compute(std::int64_t end, std::int64_t first_wanted, std::int6
                        .wants_logits = position >= first_wanted,
                        .rotary_length = end});
     }
-    decoder_.forward({rows_, {&table, 1}});
+    LLM_RETURN_IF_ERROR(decoder_.forward({rows_, {&table, 1}}));
     computed_ = stop;
     const std::int64_t wanted = decoder_.wanted_rows();
     for (std::int64_t first = 0; first < wanted; first += decoder_.max_logit_rows()) {
@@ -47,6 +47,7 @@ void SequenceRun::compute(std::int64_t end, std::int64_t first_wanted, std::int6
       logits.insert(logits.end(), part.begin(), part.end());
     }
   }
+  return {};
 }
 
 }  // namespace llm::models

@@ -19,12 +19,13 @@ class SequenceRun {
 
   /// Appends tokens and computes them in slices of at most `chunk` rows (0: as large as possible).
   /// Returns the logits of every new position, or of the last one only: (positions, vocab_size).
-  std::vector<float> extend(std::span<const std::int32_t> tokens, std::int64_t chunk,
-                            bool all_positions);
+  /// Errors as Decoder::forward; the run is over then.
+  Result<std::vector<float>> extend(std::span<const std::int32_t> tokens, std::int64_t chunk,
+                                    bool all_positions);
 
  private:
-  void compute(std::int64_t end, std::int64_t first_wanted, std::int64_t slice,
-               std::vector<float>& logits);
+  Status compute(std::int64_t end, std::int64_t first_wanted, std::int64_t slice,
+                 std::vector<float>& logits);
 
   Decoder& decoder_;
   std::vector<std::int32_t> pages_;

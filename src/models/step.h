@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/aligned_buffer.h"
+#include "core/function_ref.h"
 #include "models/batch.h"
 #include "models/linear.h"
 #include "models/rope.h"
@@ -28,6 +29,8 @@ struct StepSizes {
   std::int64_t n_experts = 0;
   std::int64_t experts_used = 0;  ///< per row
   std::int64_t vocab_size = 0;
+  bool uses_branch = false;                            ///< some layer needs Step::branch
+  std::array<bool, kernels::kInputFormats> formats{};  ///< forms that matrices want their inputs in
 };
 
 /// Consecutive rows of one sequence that attention handles together.
@@ -72,7 +75,10 @@ struct ExpertSpace {
 class Step {
  public:
   static Result<Step> create(const StepSizes& sizes, std::span<const Rope> ropes,
-                             const Compute& compute);
+                             const kernels::Ops& ops);
+  /// bytes() of a step with these sizes, without making one.
+  static Result<std::size_t> bytes_for(const StepSizes& sizes, std::span<const Rope> ropes,
+                                       const kernels::Ops& ops);
 
   /// Takes over a batch: computes rotations and attention runs. `ropes` as in create().
   void begin(const Batch& batch, std::span<const Rope> ropes, const Compute& compute);
@@ -81,14 +87,15 @@ class Step {
   const Batch& batch() const { return batch_; }
   const std::vector<AttentionRun>& runs() const { return runs_; }
   const Rotations& rotations(int rope) const { return rotations_[static_cast<std::size_t>(rope)]; }
-  std::size_t bytes() const { return bytes_; }
+  std::size_t bytes() const { return bytes_; }  ///< memory of the work space
   const StepSizes& sizes() const { return sizes_; }
 
   // Work space, shapes with (rows) = up to max_rows.
-  float* x = nullptr;        // (rows, hidden_size), the residual stream
-  float* normed = nullptr;   // (rows, hidden_size)
-  float* branch = nullptr;   // (rows, hidden_size), what a layer keeps apart from x and normed
-  float* qkv = nullptr;      // (rows, attention_inputs)
+  float* x = nullptr;       // (rows, hidden_size), the residual stream
+  float* normed = nullptr;  // (rows, hidden_size)
+  float* branch =
+      nullptr;           // (rows, hidden_size), what a layer keeps apart from x and normed; or null
+  float* qkv = nullptr;  // (rows, attention_inputs)
   float* mixed = nullptr;    // (rows, attention_outputs)
   float* gate_up = nullptr;  // (rows, 2 * ffn_size)
   float* gated = nullptr;    // (rows, ffn_size)
@@ -100,6 +107,11 @@ class Step {
   std::vector<kernels::AttentionRow> attention_rows;  // (rows), or (groups of heads, rows)
 
  private:
+  /// Finds memory for a buffer of that many bytes.
+  using Reserve = core::FunctionRef<Result<std::byte*>(std::size_t bytes)>;
+  /// Sets every pointer and sizes every list; the one description of the work space.
+  Status lay_out(std::span<const Rope> ropes, const kernels::Ops& ops, Reserve reserve);
+
   StepSizes sizes_;
   Batch batch_;
   std::vector<Rotations> rotations_;  // one per rope

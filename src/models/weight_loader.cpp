@@ -87,6 +87,7 @@ Result<Linear> WeightLoader::allocate(DType dtype, std::int64_t rows, std::int64
                    .panel_rows = ops_.panel_rows(dtype),
                    .panel_bytes = ops_.panel_bytes(dtype, cols),
                    .data = nullptr};
+  if (mode_ == LoadMode::plan) return linear;
   const std::size_t bytes =
       static_cast<std::size_t>(linear.matrix.panels()) * linear.matrix.panel_bytes;
   LLM_ASSIGN_OR_RETURN(linear.storage, core::AlignedBuffer::allocate(bytes, "weights"));

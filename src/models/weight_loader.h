@@ -16,7 +16,7 @@
 
 namespace llm::models {
 
-/// plan: everything is checked and sized, but the matrices are not filled.
+/// plan: everything is checked and sized, but the matrices get no memory.
 enum class LoadMode : std::uint8_t { read, plan };
 
 class WeightLoader {
@@ -44,7 +44,7 @@ class WeightLoader {
   std::uint64_t parameters() const { return parameters_; }
 
  private:
-  /// A matrix with room for its packed weights, not filled.
+  /// A matrix with room for its packed weights, not filled; in a plan without the room.
   Result<Linear> allocate(DType dtype, std::int64_t rows, std::int64_t cols) const;
   Status pack(const formats::TensorEntry& entry, const LinearPart& part, const BlockScales& scales,
               DType dtype, Linear& linear) const;

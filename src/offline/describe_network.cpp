@@ -209,9 +209,10 @@ Result<NetworkDescription> describe_network(const std::string& path, const std::
   LLM_ASSIGN_OR_RETURN(const models::Network network, builder.build({}));
 
   NetworkDescription description;
-  const core::TensorView& table = network.embedding.table;
-  description.embedding = {
-      .name = "embedding", .rows = table.shape[0], .cols = table.shape[1], .dtype = table.dtype};
+  description.embedding = {.name = "embedding",
+                           .rows = config.vocab_size,
+                           .cols = config.hidden_size,
+                           .dtype = network.embedding.stored};
   description.embedding_scale = network.embedding.scale;
   description.n_layers = config.n_layers;
   for (std::size_t l = 0; l < network.layers.size(); ++l) {

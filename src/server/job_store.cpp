@@ -1,7 +1,6 @@
 #include "server/job_store.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -9,41 +8,14 @@
 
 namespace llm::server {
 
-// Shared with every job, because the engine may finish one after the store is gone.
-struct JobStore::Load {
-  mutable std::mutex mutex;
-  std::size_t active = 0;
-  double mean_job_seconds = 0;  ///< moving average; 0: nothing measured yet
-
-  void finished(const EndEvent& event) {
-    constexpr double kNewShare = 0.2;
-    const double seconds = (event.prefill_ms + event.decode_ms) / 1000.0;
-    const std::lock_guard lock(mutex);
-    --active;
-    if (!std::isfinite(seconds) || seconds <= 0) return;
-    mean_job_seconds =
-        mean_job_seconds == 0 ? seconds : (1 - kNewShare) * mean_job_seconds + kNewShare * seconds;
-  }
-};
-
-std::shared_ptr<JobStore::Load> JobStore::make_load() { return std::make_shared<Load>(); }
-
-Result<std::shared_ptr<Job>> JobStore::admit(Job::Settings settings, std::size_t capacity) {
+Result<std::shared_ptr<Job>> JobStore::admit(Job::Settings settings) {
   const std::lock_guard lock(mutex_);
   if (closed_) return core::unavailable("the worker is shutting down");
-  {
-    const std::lock_guard load_lock(load_->mutex);
-    if (load_->active >= capacity) {
-      return core::resource_exhausted("{} jobs are running or waiting, and no more are taken",
-                                      load_->active);
-    }
-    ++load_->active;
-  }
   settings.id = "job-" + random_uuid();
   settings.sequence = next_sequence_++;
-  auto on_finished = [load = load_, id = settings.id,
+  auto on_finished = [active = active_, id = settings.id,
                       request_id = settings.request_id](const EndEvent& event) {
-    load->finished(event);
+    active->fetch_sub(1);
     core::log(
         core::LogLevel::info,
         "request_id={} {} ended: {}, {} tokens from {} in {:.1f} ms after {:.1f} ms of prefill",
@@ -52,14 +24,13 @@ Result<std::shared_ptr<Job>> JobStore::admit(Job::Settings settings, std::size_t
   };
   auto job = std::make_shared<Job>(std::move(settings), std::move(on_finished));
   jobs_.emplace(job->settings().id, job);
+  active_->fetch_add(1);
   return job;
 }
 
 void JobStore::withdraw(const Job& job) {
   const std::lock_guard lock(mutex_);
-  if (jobs_.erase(job.settings().id) == 0) return;
-  const std::lock_guard load_lock(load_->mutex);
-  --load_->active;
+  if (jobs_.erase(job.settings().id) > 0) active_->fetch_sub(1);
 }
 
 std::shared_ptr<Job> JobStore::find(std::string_view id) const {
@@ -115,19 +86,7 @@ void JobStore::purge() {
   }
 }
 
-std::size_t JobStore::active() const {
-  const std::lock_guard lock(load_->mutex);
-  return load_->active;
-}
-
-int JobStore::retry_after_seconds(int slots) const {
-  constexpr double kLongestSeconds = 120;
-  const std::lock_guard lock(load_->mutex);
-  // A place is free once the first of the running jobs ends; on average that takes one job's time
-  // divided by the number that run at once.
-  const double seconds = load_->mean_job_seconds / std::max(slots, 1);
-  return static_cast<int>(std::ceil(std::clamp(seconds, 1.0, kLongestSeconds)));
-}
+std::size_t JobStore::active() const { return active_->load(); }
 
 void JobStore::close() {
   const std::lock_guard lock(mutex_);

@@ -1,10 +1,11 @@
-// JobStore: all jobs by id, from admission until some time after their end. It bounds how many are
-// active (running or waiting in the engine) and how much ended ones keep in memory. Thread-safe.
+// JobStore: all jobs by id, from admission until some time after their end. It counts those that
+// are active (running or waiting in the engine, which bounds them) and bounds what ended ones keep
+// in memory. Thread-safe.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -29,9 +30,9 @@ class JobStore {
   JobStore(const JobStore&) = delete;
   JobStore& operator=(const JobStore&) = delete;
 
-  /// Makes and enters a job unless `capacity` are active already (resource_exhausted) or the store
-  /// is closed (unavailable). Id and sequence of the settings are filled in.
-  Result<std::shared_ptr<Job>> admit(Job::Settings settings, std::size_t capacity);
+  /// Makes and enters a job unless the store is closed (unavailable). Id and sequence of the
+  /// settings are filled in.
+  Result<std::shared_ptr<Job>> admit(Job::Settings settings);
   /// Takes back an admitted job that the engine refused.
   void withdraw(const Job& job);
 
@@ -45,8 +46,6 @@ class JobStore {
   void purge();
 
   std::size_t active() const;
-  /// Seconds after which a place is likely to be free, from the measured time per job.
-  int retry_after_seconds(int slots) const;
 
   /// No more admissions.
   void close();
@@ -54,16 +53,14 @@ class JobStore {
   void cancel_all(std::string_view why);
 
  private:
-  struct Load;
-
   const JobStoreLimits limits_;
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Job>, std::less<>> jobs_;
   std::uint64_t next_sequence_ = 1;
   bool closed_ = false;
-  std::shared_ptr<Load> load_ = make_load();
-
-  static std::shared_ptr<Load> make_load();
+  /// Jobs that have not ended. Shared with every job, because the engine may finish one after the
+  /// store is gone.
+  std::shared_ptr<std::atomic<std::size_t>> active_ = std::make_shared<std::atomic<std::size_t>>(0);
 };
 
 }  // namespace llm::server

@@ -46,6 +46,14 @@ HttpResponse dtype_not_resident(DType wanted, const ModelInfo& info) {
                        422);
 }
 
+// The engine says when a place may be free.
+HttpResponse queue_full(const Status& status) {
+  constexpr std::int64_t kLongestSeconds = 120;
+  const std::int64_t seconds =
+      std::clamp<std::int64_t>((status.retry_after_ms() + 999) / 1000, 1, kLongestSeconds);
+  return retry_later(ApiError::queue_full, status.message(), static_cast<int>(seconds));
+}
+
 // The engine's own verdict on a request that passed the schema.
 HttpResponse refused_by_engine(const Status& status, bool chat) {
   switch (status.code()) {
@@ -53,9 +61,8 @@ HttpResponse refused_by_engine(const Status& status, bool chat) {
     case StatusCode::unsupported:
       return field_error_response(
           {{chat ? "messages" : "prompt", "fits_context", status.message(), nullptr}});
-    case StatusCode::resource_exhausted:
-      return retry_later(ApiError::queue_full, status.message(), 1);
     case StatusCode::unavailable:
+      if (status.retry_after_ms() > 0) return queue_full(status);
       return retry_later(ApiError::shutting_down, status.message(), kShutdownRetrySeconds);
     default:
       return error_response(ApiError::internal, status.message());
@@ -155,7 +162,6 @@ HttpResponse JobsApi::submit(const HttpRequest& request, JobRequest job,
   if (!generation.max_tokens) generation.max_tokens = options_.job_limits.max_tokens_limit;
 
   const ModelInfo& info = engine.info();
-  const int slots = std::max(info.max_sequences, 1);
   Job::Settings settings{.id = {},
                          .request_id = request.request_id,
                          .model = served_model_name(options_, info),
@@ -168,15 +174,9 @@ HttpResponse JobsApi::submit(const HttpRequest& request, JobRequest job,
                          .requested = {.prompt_tokens = 0,
                                        .max_tokens = *generation.max_tokens,
                                        .sampling = generation.sampling}};
-  const auto admitted =
-      jobs_.admit(std::move(settings),
-                  static_cast<std::size_t>(slots) + static_cast<std::size_t>(options_.max_queue));
+  const auto admitted = jobs_.admit(std::move(settings));
   if (!admitted) {
-    const Status& refusal = admitted.error();
-    return refusal.code() == StatusCode::unavailable
-               ? retry_later(ApiError::shutting_down, refusal.message(), kShutdownRetrySeconds)
-               : retry_later(ApiError::queue_full, refusal.message(),
-                             jobs_.retry_after_seconds(slots));
+    return retry_later(ApiError::shutting_down, admitted.error().message(), kShutdownRetrySeconds);
   }
   const std::shared_ptr<Job>& entered = admitted.value();
   const Result<RequestId> id = engine.submit(std::move(generation), entered);

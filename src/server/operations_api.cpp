@@ -133,6 +133,11 @@ HttpResponse OperationsApi::health() const {
   if (now.stage == ModelState::Stage::failed) {
     return json_response({{"status", "unhealthy"}, {"reason", now.failure.message()}}, 503);
   }
+  if (now.engine) {
+    if (const Status health = now.engine->health(); !health.ok()) {
+      return json_response({{"status", "unhealthy"}, {"reason", health.message()}}, 503);
+    }
+  }
   return json_response({{"status", "healthy"}});
 }
 
@@ -179,6 +184,9 @@ HttpResponse OperationsApi::model() const {
                           {"kv_bytes_per_token", info.memory.kv_per_token},
                           {"kv_cache_bytes", info.memory.kv_cache},
                           {"scratch_bytes", info.memory.scratch},
+                          {"tables_bytes", info.memory.tables},
+                          {"tokenizer_bytes", info.memory.tokenizer},
+                          {"program_bytes", info.memory.program},
                           {"total_bytes", info.memory.total()}}}});
 }
 

@@ -18,7 +18,6 @@ Status validate(const ServerOptions& options) {
       return core::invalid_argument("--api-key: only printable ASCII without spaces can be sent");
     }
   }
-  if (options.max_queue < 0) return core::invalid_argument("--max-queue must be at least 0");
   if (options.job_limits.max_tokens_limit < 1) {
     return core::invalid_argument("--max-tokens-limit must be at least 1");
   }

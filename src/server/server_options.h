@@ -36,7 +36,6 @@ struct ServerOptions {
   /// Further names that `model` may have in a request, e.g. the path given at start.
   std::vector<std::string> model_aliases;
   std::string version = "0";
-  int max_queue = 64;  ///< jobs that may wait beside those that run
   JobLimits job_limits;
   JobStoreLimits job_store;
   HttpLimits http;

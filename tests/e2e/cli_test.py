@@ -305,7 +305,8 @@ class InspectTest(CommandLineTest):
             self.assertEqual(sum(t["bytes"] for t in result["tensors"]), result["tensor_bytes"])
             memory = result["memory"]
             self.assertEqual(memory["total"],
-                             memory["weights"] + memory["kv_cache"] + memory["scratch"])
+                             sum(memory[part] for part in ("weights", "kv_cache", "scratch",
+                                                           "tables", "tokenizer", "program")))
             self.assertGreater(memory["kv_per_token"], 0)
             self.assertGreater(result["capabilities"]["vocab_size"], 0)
 

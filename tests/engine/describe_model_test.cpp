@@ -34,6 +34,7 @@ TEST(PlanModel, IsWhatLoadingGives) {
       EXPECT_EQ(plan.value().memory.kv_per_token, loaded.memory.kv_per_token) << path;
       EXPECT_EQ(plan.value().memory.kv_cache, loaded.memory.kv_cache) << path;
       EXPECT_EQ(plan.value().memory.scratch, loaded.memory.scratch) << path;
+      EXPECT_EQ(plan.value().memory.tables, loaded.memory.tables) << path;
       EXPECT_EQ(plan.value().capabilities.parameters, loaded.capabilities.parameters) << path;
       EXPECT_EQ(plan.value().capabilities.dtype, loaded.capabilities.dtype) << path;
       EXPECT_EQ(plan.value().capabilities.max_context_length,
@@ -41,6 +42,34 @@ TEST(PlanModel, IsWhatLoadingGives) {
       EXPECT_EQ(plan.value().capabilities.eos_tokens.ids(), loaded.capabilities.eos_tokens.ids());
     }
   }
+}
+
+TEST(PlanModel, SumsEverythingUp) {
+  LoadOptions options = small();
+  options.max_queue = 10;
+  const auto plan = plan_model(kRoot + "models/demo", options);
+  ASSERT_TRUE(plan.has_value()) << plan.status().message();
+  const MemoryPlan& memory = plan.value().memory;
+  EXPECT_EQ(memory.total(), memory.weights + memory.kv_cache + memory.scratch + memory.tables +
+                                memory.tokenizer + memory.program);
+  // Two sequences of 64 positions: two pages each.
+  EXPECT_EQ(memory.kv_cache, 4 * 32 * memory.kv_per_token);
+  EXPECT_GT(memory.program, std::size_t{1} << 20);
+  EXPECT_GT(memory.tables, 12 * 64 * sizeof(std::int32_t)) << "the tokens of twelve requests";
+}
+
+TEST(PlanModel, WhatCannotFitIsRefusedBeforeWeightsAreRead) {
+  LoadOptions options = small();
+  options.kv_cache_bytes = std::size_t{1} << 50;
+  const Status planned = plan_model(kRoot + "models/demo", options).status();
+  EXPECT_EQ(planned.code(), StatusCode::resource_exhausted);
+  EXPECT_NE(planned.message().find("1125899906842624 bytes"), std::string::npos)
+      << planned.message();
+  bool read = false;
+  options.on_progress = [&](const LoadProgress&) { read = true; };
+  EXPECT_EQ(load_model(kRoot + "models/demo", options).status().code(),
+            StatusCode::resource_exhausted);
+  EXPECT_FALSE(read);
 }
 
 TEST(PlanModel, ChecksOptionsAsLoadingDoes) {

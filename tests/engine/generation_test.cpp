@@ -2,59 +2,12 @@
 // depends on its request alone, and generations end where they should.
 #include <gtest/gtest.h>
 
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 
-#include "llm/engine.h"
+#include "engine/collector.h"
 
 namespace llm {
 namespace {
-
-// Collects one request's events and lets a test wait for the end.
-class Collector final : public GenerationObserver {
- public:
-  void on_start(const StartEvent& event) override { start = event; }
-  void on_token(const TokenEvent& event) override {
-    const std::lock_guard lock(mutex_);
-    tokens.push_back(event);
-    changed_.notify_all();
-  }
-  void on_end(const EndEvent& event) override {
-    const std::lock_guard lock(mutex_);
-    end = event;
-    ++ends;
-    changed_.notify_all();
-  }
-  void wait() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return ends > 0; });
-  }
-  void wait_for_tokens(std::size_t count) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return tokens.size() >= count || ends > 0; });
-  }
-
-  std::string text() const {
-    std::string all;
-    for (const TokenEvent& token : tokens) all += token.text;
-    return all;
-  }
-  std::vector<std::int32_t> ids() const {
-    std::vector<std::int32_t> all;
-    for (const TokenEvent& token : tokens) all.push_back(token.id);
-    return all;
-  }
-
-  StartEvent start;
-  std::vector<TokenEvent> tokens;
-  EndEvent end;
-  int ends = 0;
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-};
 
 class Generation : public ::testing::Test {
  protected:
@@ -149,30 +102,6 @@ TEST_F(Generation, SameSeedSameTextOtherSeedOtherText) {
   EXPECT_NE(run(request)->ids(), first->ids());
   request.sampling.seed.reset();
   EXPECT_TRUE(run(request)->start.sampling.seed.has_value());
-}
-
-TEST_F(Generation, ResultsDoNotDependOnWhoElseRuns) {
-  GenerationRequest request = story(48);
-  request.sampling.temperature = 0.9F;
-  request.sampling.seed = 3;
-  request.logprobs = 5;
-  const auto alone = run(request);
-  std::vector<std::shared_ptr<Collector>> others;
-  for (int i = 0; i < 6; ++i) {  // more than run at once
-    GenerationRequest other = story(20 + 7 * i);
-    other.prompt = std::string("The little dog ran to the big tree. ")
-                       .substr(0, 12 + 4 * static_cast<std::size_t>(i));
-    other.sampling.temperature = 1;
-    others.push_back(submit(other));
-  }
-  const auto among = run(request);
-  for (const auto& other : others) other->wait();
-  ASSERT_EQ(among->ids(), alone->ids());
-  for (std::size_t i = 0; i < alone->tokens.size(); ++i) {
-    EXPECT_EQ(among->tokens[i].logprob->logprob, alone->tokens[i].logprob->logprob);
-    ASSERT_EQ(among->tokens[i].alternatives.size(), 5u);
-    EXPECT_EQ(among->tokens[i].alternatives[4].logprob, alone->tokens[i].alternatives[4].logprob);
-  }
 }
 
 TEST_F(Generation, TheRepetitionPenaltyTakesEffect) {

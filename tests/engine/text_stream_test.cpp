@@ -6,39 +6,10 @@
 
 #include <map>
 
-#include "core/error.h"
+#include "engine/listed_tokens.h"
 
 namespace llm::engine {
 namespace {
-
-// Tokens are whatever byte strings a test lists; ids count from 0.
-class ListedTokens final : public tokenizer::Tokenizer {
- public:
-  explicit ListedTokens(std::vector<std::string> tokens) : tokens_(std::move(tokens)) {}
-
-  Result<std::vector<std::int32_t>> encode(std::string_view,
-                                           tokenizer::EncodeOptions) const override {
-    return core::unsupported("not needed");
-  }
-  Result<std::string> decode(std::span<const std::int32_t> ids, bool) const override {
-    std::string text;
-    for (const std::int32_t id : ids) text += tokens_[static_cast<std::size_t>(id)];
-    return text;
-  }
-  std::string token_bytes(std::int32_t id) const override {
-    return tokens_[static_cast<std::size_t>(id)];
-  }
-  std::string_view token_text(std::int32_t id) const override {
-    return tokens_[static_cast<std::size_t>(id)];
-  }
-  std::optional<std::int32_t> token_id(std::string_view) const override { return std::nullopt; }
-  bool is_special(std::int32_t) const override { return false; }
-  std::int32_t vocab_size() const override { return static_cast<std::int32_t>(tokens_.size()); }
-  bool strips_leading_space() const override { return false; }
-
- private:
-  std::vector<std::string> tokens_;
-};
 
 struct Outcome {
   std::vector<std::string> texts;        // of the released events, in order
@@ -54,7 +25,8 @@ struct Outcome {
 };
 
 // Pushes the tokens one after the other, until a stop string matches or they are over.
-Outcome stream(const std::vector<std::string>& tokens, const std::vector<std::string>& stop) {
+Outcome stream(const std::vector<std::string>& tokens, const std::vector<std::string>& stop,
+               std::size_t min_tokens = 0) {
   const ListedTokens tokenizer(tokens);
   TextStream text(tokenizer, stop, /*continues_text=*/true);
   std::vector<TokenEvent> events;
@@ -63,7 +35,7 @@ Outcome stream(const std::vector<std::string>& tokens, const std::vector<std::st
     TokenEvent event;
     event.index = static_cast<std::int64_t>(i);
     event.id = static_cast<std::int32_t>(i);
-    outcome.stopped = text.push(event, events);
+    outcome.stopped = text.push(event, i + 1 >= min_tokens, events);
     outcome.released_at.push_back(events.size());
   }
   if (!outcome.stopped) text.finish(events);
@@ -134,6 +106,19 @@ TEST(TextStream, OverlappingPrefixesAreNotMissed) {
   const Outcome outcome = stream({"a", "a", "a", "b"}, {"aab"});
   EXPECT_TRUE(outcome.stopped);
   EXPECT_EQ(outcome.text(), "a");
+}
+
+TEST(TextStream, StopStringsThatCameTooEarlyAreOrdinaryText) {
+  const Outcome outcome = stream({"a", "X", "b", "X", "c"}, {"X"}, /*min_tokens=*/3);
+  EXPECT_TRUE(outcome.stopped);
+  EXPECT_EQ(outcome.text(), "aXb");
+  EXPECT_EQ(outcome.released_at, (std::vector<std::size_t>{1, 2, 3, 4}));
+}
+
+TEST(TextStream, TextBeforeTheLeastLengthIsNoBeginningOfAStopString) {
+  const Outcome outcome = stream({"X", "Y", "Y"}, {"XY"}, /*min_tokens=*/2);
+  EXPECT_FALSE(outcome.stopped);
+  EXPECT_EQ(outcome.text(), "XYY");
 }
 
 }  // namespace

@@ -58,7 +58,7 @@ std::vector<float> last_slice_among_strangers(models::Decoder& decoder,
       rows.push_back({tokens[static_cast<std::size_t>(p)], p, 0, true, total});
     }
     after.add_rows(2, rows);
-    decoder.forward({rows, tables});
+    EXPECT_TRUE(decoder.forward({rows, tables}).ok());
     const auto part = decoder.logits(static_cast<std::int64_t>(first), end - done);
     logits.assign(part.begin(), part.end());
     done = end;

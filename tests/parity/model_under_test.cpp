@@ -41,16 +41,16 @@ std::vector<std::int32_t> ModelUnderTest::all_pages() {
 std::vector<float> ModelUnderTest::logits(const std::vector<std::int32_t>& tokens,
                                           std::int64_t chunk, std::vector<std::int32_t> pages) {
   models::SequenceRun run(decoder(), pages.empty() ? all_pages() : std::move(pages));
-  return run.extend(tokens, chunk, true);
+  return run.extend(tokens, chunk, true).value();
 }
 
 std::vector<std::int32_t> ModelUnderTest::greedy(const std::vector<std::int32_t>& prompt,
                                                  std::size_t count) {
   models::SequenceRun run(decoder(), all_pages());
-  std::vector<std::int32_t> generated = {likeliest(run.extend(prompt, 0, false))};
+  std::vector<std::int32_t> generated = {likeliest(run.extend(prompt, 0, false).value())};
   while (generated.size() < count) {
     const std::int32_t last = generated.back();
-    generated.push_back(likeliest(run.extend({&last, 1}, 0, false)));
+    generated.push_back(likeliest(run.extend({&last, 1}, 0, false).value()));
   }
   return generated;
 }

@@ -60,6 +60,10 @@ Result<RequestId> FakeEngine::submit(GenerationRequest request,
         options_.context);
   }
   const std::lock_guard lock(mutex_);
+  const int capacity = options_.max_sequences + options_.max_queue;
+  if (waiting_.size() + running_.size() >= static_cast<std::size_t>(capacity)) {
+    return Status(StatusCode::unavailable, "queue full", /*retry_after_ms=*/2500);
+  }
   last_ = request;
   const std::int64_t room = options_.context - prompt_tokens;
   auto sequence = std::make_shared<Running>(Running{.id = next_id_++,
@@ -92,10 +96,20 @@ Result<std::vector<float>> FakeEngine::logits(std::span<const std::int32_t>, std
 
 EngineStats FakeEngine::stats() const {
   const std::lock_guard lock(mutex_);
-  return {.running = static_cast<int>(running_.size()),
-          .waiting = static_cast<int>(waiting_.size()),
-          .kv_pages_used = 0,
-          .kv_pages_total = 0};
+  EngineStats stats;
+  stats.running = static_cast<int>(running_.size());
+  stats.waiting = static_cast<int>(waiting_.size());
+  return stats;
+}
+
+Status FakeEngine::health() const {
+  const std::lock_guard lock(mutex_);
+  return health_;
+}
+
+void FakeEngine::break_down(Status failure) {
+  const std::lock_guard lock(mutex_);
+  health_ = std::move(failure);
 }
 
 void FakeEngine::hold() {

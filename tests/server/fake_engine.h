@@ -19,6 +19,7 @@ struct FakeEngineOptions {
   std::int64_t context = 64;
   std::int64_t vocab_size = 256;
   int max_sequences = 2;
+  int max_queue = 64;
   std::int64_t script_tokens = 1000000;  ///< the end token comes after these
   std::chrono::microseconds token_time{0};
   std::size_t token_padding = 0;  ///< more bytes of text per token
@@ -47,6 +48,7 @@ class FakeEngine : public Engine {
   Result<std::vector<float>> logits(std::span<const std::int32_t> tokens, std::int64_t chunk,
                                     bool all_positions) override;
   EngineStats stats() const override;
+  Status health() const override;
 
   /// The chat template; empty: there is none. Set before the server starts.
   std::function<Result<RenderedChat>(const ChatRequest& request)> chat;
@@ -56,6 +58,8 @@ class FakeEngine : public Engine {
   void release();
   /// After this many more tokens (over all requests) the next request ends with the error.
   void fail_after(std::int64_t tokens, Status error);
+  /// From now on the engine says that it has failed.
+  void break_down(Status failure);
   void set_stop_text_after(std::int64_t tokens) { stop_after_ = tokens; }
 
   GenerationRequest last_request() const;
@@ -90,6 +94,7 @@ class FakeEngine : public Engine {
   bool stopping_ = false;
   std::int64_t fail_in_ = -1;
   Status failure_;
+  Status health_;
   std::atomic<std::int64_t> stop_after_ = -1;
   std::atomic<std::int64_t> tokens_made_ = 0;
   std::atomic<int> cancelled_ = 0;

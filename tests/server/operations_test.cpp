@@ -36,6 +36,16 @@ TEST_F(Operations, WhileTheModelLoadsTheWorkerIsAliveButTakesNoJobs) {
   EXPECT_EQ(get("/v1/ready").status, 200);
 }
 
+TEST_F(Operations, AnEngineThatFailedMakesTheWorkerUnhealthy) {
+  start();
+  EXPECT_EQ(get("/health").status, 200);
+  engine->break_down(core::internal_error("the engine has failed: no memory"));
+  const TestReply reply = get("/health");
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_EQ(reply.json(),
+            Json({{"status", "unhealthy"}, {"reason", "the engine has failed: no memory"}}));
+}
+
 TEST_F(Operations, LoadingProgressIsStreamedUntilReady) {
   start({}, {}, false);
   server->set_progress(
