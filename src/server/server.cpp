@@ -15,6 +15,7 @@
 #include "server/http_listener.h"
 #include "server/jobs_api.h"
 #include "server/operations_api.h"
+#include "server/page.h"
 #include "server/sha256.h"
 
 namespace llm::server {
@@ -33,6 +34,7 @@ struct Server::Impl {
     Router router;
     jobs_api.add_routes(router);
     operations.add_routes(router);
+    add_page_route(router);
     return router;
   }
 
