@@ -48,6 +48,7 @@ int run_program(int argc, char** argv) {
   add_verify_command(app, exit_code);
   add_synth_command(app, exit_code);
   add_quantize_command(app, exit_code);
+  add_api_command(app, exit_code);
   add_info_command(app, exit_code);
   try {
     app.parse(argc, argv);

@@ -99,6 +99,7 @@ Status settle(ServeOptions& options) {
   to.model_name = options.model_ref;
   to.model_aliases = {options.model.path};
   to.version = LLM_VERSION;
+  to.job_limits.max_queue = options.model.load.max_queue;
   to.job_store.ttl = std::chrono::seconds(options.job_ttl_s);
   return server::validate(to);
 }
@@ -219,7 +220,7 @@ void add_job_options(CLI::App& command, ServeOptions& options) {
       ->capture_default_str();
   command
       .add_option("--max-prompt-chars", to.job_limits.max_prompt_chars,
-                  "Longest prompt in characters")
+                  "Longest prompt of a job in characters")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command.add_option("--job-ttl", options.job_ttl_s, "Seconds that an ended job is kept")

@@ -108,4 +108,37 @@ HttpResponse chat_error_response(const Status& error) {
   return field_error_response({{"messages", "chat_template", error.message(), nullptr}});
 }
 
+std::optional<HttpResponse> render_to_tokens(const Engine& engine, const ChatRequest& chat,
+                                             std::optional<std::int64_t> max_chars, bool strict,
+                                             std::vector<std::string>& ignored,
+                                             std::vector<std::int32_t>& tokens) {
+  const Result<RenderedChat> rendered = engine.render_chat(chat);
+  if (!rendered) return chat_error_response(rendered.error());
+  const std::int64_t length = count_characters(rendered->prompt);
+  if (max_chars && length > *max_chars) {
+    return field_error_response(
+        {{"messages", fmt::format("length(1..={})", *max_chars),
+          fmt::format("messages must have at most {} characters once rendered (got {})", *max_chars,
+                      length),
+          nullptr}});
+  }
+  if (auto refusal = report_unused_kwargs(*rendered, strict, ignored)) return refusal;
+  // The template writes BOS itself; adding it again would change the prompt.
+  Result<std::vector<std::int32_t>> encoded = engine.tokenize(rendered->prompt, false);
+  if (!encoded) {
+    return field_error_response({{"messages", "tokenize", encoded.error().message(), nullptr}});
+  }
+  if (encoded->empty()) {
+    return field_error_response(
+        {{"messages", "chat_template", "the chat template renders them to nothing", nullptr}});
+  }
+  tokens = std::move(encoded).value();
+  return std::nullopt;
+}
+
+std::int64_t count_characters(std::string_view text) {
+  return std::count_if(text.begin(), text.end(),
+                       [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; });
+}
+
 }  // namespace llm::server

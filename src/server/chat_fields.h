@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "llm/chat.h"
+#include "llm/engine.h"
 #include "llm/status.h"
 #include "server/field_schema.h"
 
@@ -29,5 +29,15 @@ std::optional<HttpResponse> report_unused_kwargs(const RenderedChat& rendered, b
 
 /// 400 for what is wrong with the conversation; 500 for a defect.
 HttpResponse chat_error_response(const Status& error);
+
+/// Renders a conversation into the tokens of its prompt; an answer when it is refused. `max_chars`:
+/// longest prompt, if there is a limit.
+std::optional<HttpResponse> render_to_tokens(const Engine& engine, const ChatRequest& chat,
+                                             std::optional<std::int64_t> max_chars, bool strict,
+                                             std::vector<std::string>& ignored,
+                                             std::vector<std::int32_t>& tokens);
+
+/// Number of characters (code points) of valid UTF-8.
+std::int64_t count_characters(std::string_view text);
 
 }  // namespace llm::server

@@ -27,6 +27,16 @@ std::string article(std::string_view type) {
 
 }  // namespace
 
+void append(std::vector<Field>& rows, std::vector<Field> more) {
+  rows.insert(rows.end(), std::make_move_iterator(more.begin()),
+              std::make_move_iterator(more.end()));
+}
+
+std::vector<Field> without_readers(std::vector<Field> rows) {
+  for (Field& row : rows) row.read = nullptr;
+  return rows;
+}
+
 std::string constraint_text(const Range& range) {
   return fmt::format("range({}{}..={})", number_text(range.min), range.min_excluded ? "<" : "",
                      number_text(range.max));
@@ -77,22 +87,26 @@ bool check_float(const std::string& field, const Json& value, const Range& range
 }
 
 Field float_field(std::string_view name, float& target, Range range, std::string_view meaning) {
-  return {std::string(name),
-          "float",
-          to_text(float_json(target)),
-          constraint_text(range),
-          std::string(meaning),
-          [&target, range](const Field& field, const Json& value, FieldErrors& errors) {
-            if (!value.is_number()) {
-              errors.push_back(type_error(field, value));
-            } else if (check_float(field.name, value, range, errors)) {
-              target = value.get<float>();
-            }
-          }};
+  return {
+      std::string(name),
+      "float",
+      to_text(float_json(target)),
+      constraint_text(range),
+      std::string(meaning),
+      [&target, range](const Field& field, const Json& value, FieldErrors& errors) {
+        if (!value.is_number()) {
+          errors.push_back(type_error(field, value));
+        } else if (check_float(field.name, value, range, errors)) {
+          target = value.get<float>();
+        }
+      },
+      {{range.min_excluded ? "exclusiveMinimum" : "minimum", range.min}, {"maximum", range.max}}};
 }
 
 Field int_field(std::string_view name, std::string_view default_value, IntRange range,
                 std::string_view meaning, std::function<void(std::int64_t)> keep) {
+  Json bounds = {{"minimum", range.min}};
+  if (range.max != std::numeric_limits<std::int64_t>::max()) bounds["maximum"] = range.max;
   return {
       std::string(name),
       "integer",
@@ -116,7 +130,8 @@ Field int_field(std::string_view name, std::string_view default_value, IntRange 
              fmt::format("{} must be at {} {} (got {})", field.name, below ? "least" : "most",
                          below ? range.min : range.max, describe(value)),
              value});
-      }};
+      },
+      std::move(bounds)};
 }
 
 Field bool_field(std::string_view name, std::string_view default_value, std::string_view meaning,
@@ -151,30 +166,36 @@ Field text_field(std::string_view name, std::string_view default_value, std::str
           }};
 }
 
+bool report_unknown(std::string_view name, bool strict, FieldErrors& errors,
+                    std::vector<std::string>& ignored) {
+  constexpr std::size_t kLongestName = 64;
+  if (ignored.size() == kMaxIgnoredFields) {
+    errors.push_back({"body", fmt::format("unknown_fields({})", kMaxIgnoredFields),
+                      fmt::format("the body has more than {} unknown fields", kMaxIgnoredFields),
+                      nullptr});
+    return false;
+  }
+  std::string shown(name.substr(0, kLongestName));
+  if (name.size() > kLongestName) shown += "...";
+  if (strict) {
+    errors.push_back(
+        {shown, "known_field", fmt::format("{} is not a known field", shown), nullptr});
+  }
+  ignored.push_back(std::move(shown));
+  return true;
+}
+
 void read_fields(const Json& object, std::span<const Field> fields, bool strict,
                  FieldErrors& errors, std::vector<std::string>& ignored) {
-  constexpr std::size_t kLongestName = 64;
   for (const auto& item : object.items()) {
-    const std::string& name = item.key();
     const Json& value = item.value();
     const auto field = std::find_if(fields.begin(), fields.end(),
-                                    [&](const Field& row) { return row.name == name; });
-    if (field != fields.end()) {
-      if (!value.is_null()) field->read(*field, value, errors);
-      continue;
+                                    [&](const Field& row) { return row.name == item.key(); });
+    if (field == fields.end()) {
+      if (!report_unknown(item.key(), strict, errors, ignored)) return;
+    } else if (!value.is_null()) {
+      field->read(*field, value, errors);
     }
-    std::string shown = name.size() <= kLongestName ? name : name.substr(0, kLongestName) + "...";
-    if (ignored.size() == kMaxIgnoredFields) {
-      errors.push_back({"body", fmt::format("unknown_fields({})", kMaxIgnoredFields),
-                        fmt::format("the body has more than {} unknown fields", kMaxIgnoredFields),
-                        nullptr});
-      return;
-    }
-    if (strict) {
-      errors.push_back(
-          {shown, "known_field", fmt::format("{} is not a known field", shown), nullptr});
-    }
-    ignored.push_back(std::move(shown));
   }
 }
 

@@ -22,7 +22,14 @@ struct Field {
   std::string meaning;
   /// Checks a value that is present and not null, and keeps it or reports why not.
   std::function<void(const Field&, const core::Json&, FieldErrors&)> read;
+  core::Json bounds = nullptr;  ///< of a number, as JSON Schema says them
 };
+
+/// More rows at the end.
+void append(std::vector<Field>& rows, std::vector<Field> more);
+
+/// The rows as documentation alone: what they were bound to may go.
+std::vector<Field> without_readers(std::vector<Field> rows);
 
 /// Bounds of a number, both included unless said otherwise.
 struct Range {
@@ -63,6 +70,10 @@ inline constexpr std::size_t kMaxIgnoredFields = 64;
 /// when `strict`).
 void read_fields(const core::Json& object, std::span<const Field> fields, bool strict,
                  FieldErrors& errors, std::vector<std::string>& ignored);
+
+/// Lists an unknown member in `ignored` (in `errors` when `strict`); false when there are too many.
+bool report_unknown(std::string_view name, bool strict, FieldErrors& errors,
+                    std::vector<std::string>& ignored);
 
 /// Parses a request body that must be one JSON object. The error's message never quotes the body.
 Result<core::Json> parse_body(std::string_view body);

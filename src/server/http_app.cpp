@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "core/log.h"
 #include "server/api_error.h"
@@ -15,6 +16,19 @@ bool is_json(std::string_view content_type) {
   std::string_view type = content_type.substr(0, content_type.find(';'));
   while (!type.empty() && type.back() == ' ') type.remove_suffix(1);
   return equal_ignoring_case(type, "application/json");
+}
+
+// Clients in browsers send headers of their own (the OpenAI package a dozen): whom the origin lets
+// in may send what it asks for.
+std::string allowed_headers(const HttpRequest& request) {
+  constexpr std::size_t kLongest = 1024;
+  const std::string_view wanted = request.header("access-control-request-headers");
+  const bool usable = !wanted.empty() && wanted.size() <= kLongest &&
+                      std::all_of(wanted.begin(), wanted.end(), [](unsigned char c) {
+                        return std::isalnum(c) != 0 || c == '-' || c == '_' || c == ',' || c == ' ';
+                      });
+  return usable ? std::string(wanted)
+                : "Authorization, Content-Type, x-api-key, x-request-id, X-Strict";
 }
 
 }  // namespace
@@ -48,23 +62,23 @@ HttpApp::Admission HttpApp::admit(HttpRequest& request, bool has_body) const {
     if (auto refusal = keys_.check(request)) {
       core::log(core::LogLevel::warning, "request_id={} {} {}: refused, no valid API key",
                 request.request_id, request.method, request.path);
-      return {.route = nullptr, .refusal = std::move(refusal)};
+      return {.route = match.route, .refusal = std::move(refusal)};
     }
   }
   if (match.route->method == "POST") {
     if (!is_json(request.header("content-type"))) {
-      return {.route = nullptr,
+      return {.route = match.route,
               .refusal = error_response(ApiError::unsupported_media_type,
                                         "the body must be sent as application/json")};
     }
     if (const auto encoding = request.header("content-encoding");
         !encoding.empty() && !equal_ignoring_case(encoding, "identity")) {
-      return {.route = nullptr,
+      return {.route = match.route,
               .refusal = error_response(ApiError::unsupported_media_type,
                                         "a content-encoding of the body is not supported")};
     }
   } else if (has_body) {
-    return {.route = nullptr,
+    return {.route = match.route,
             .refusal = error_response(ApiError::invalid_request,
                                       fmt::format("{} takes no body", request.method))};
   }
@@ -97,7 +111,11 @@ HttpResponse HttpApp::preflight() const {
   return response;
 }
 
-void HttpApp::add_headers(const HttpRequest& request, HttpResponse& response) const {
+void HttpApp::complete(const Route* route, const HttpRequest& request,
+                       HttpResponse& response) const {
+  if (response.problem && route != nullptr && route->errors == ErrorShape::openai) {
+    response.body = to_text(openai_error(*response.problem));
+  }
   response.headers.push_back({"x-request-id", request.request_id});
   if (cors_origins_.empty()) return;
   response.headers.push_back({"Vary", "Origin"});
@@ -107,8 +125,7 @@ void HttpApp::add_headers(const HttpRequest& request, HttpResponse& response) co
   response.headers.push_back({"Access-Control-Expose-Headers", "x-request-id, Retry-After"});
   if (request.method == "OPTIONS") {
     response.headers.push_back({"Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS"});
-    response.headers.push_back({"Access-Control-Allow-Headers",
-                                "Authorization, Content-Type, x-api-key, x-request-id, X-Strict"});
+    response.headers.push_back({"Access-Control-Allow-Headers", allowed_headers(request)});
     response.headers.push_back({"Access-Control-Max-Age", "600"});
   }
 }

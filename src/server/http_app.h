@@ -19,7 +19,7 @@ class HttpApp {
   HttpApp(Router router, KeyCheck keys, std::vector<std::string> cors_origins);
 
   struct Admission {
-    const Route* route = nullptr;
+    const Route* route = nullptr;         ///< null: there is none, and a refusal
     std::optional<HttpResponse> refusal;  ///< answer with this and do not read the body
   };
   /// Gives the request its id and looks at everything but the body. `has_body`: one follows.
@@ -28,8 +28,9 @@ class HttpApp {
   /// Runs the route; whatever it throws becomes a 500.
   HttpResponse answer(const Route& route, const HttpRequest& request) const;
 
-  /// Adds the headers that every reply has.
-  void add_headers(const HttpRequest& request, HttpResponse& response) const;
+  /// Gives errors the shape of the route's API, and adds the headers that every reply has. `route`
+  /// is null when none was found.
+  void complete(const Route* route, const HttpRequest& request, HttpResponse& response) const;
 
  private:
   HttpResponse preflight() const;

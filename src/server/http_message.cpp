@@ -15,8 +15,9 @@ std::optional<int> hex_digit(char c) {
   return std::nullopt;
 }
 
-// A '%' that starts no valid escape stands for itself.
-std::string percent_decode(std::string_view text) {
+}  // namespace
+
+std::string percent_decode(std::string_view text, bool in_query) {
   std::string out;
   out.reserve(text.size());
   for (std::size_t at = 0; at < text.size(); ++at) {
@@ -29,12 +30,10 @@ std::string percent_decode(std::string_view text) {
         continue;
       }
     }
-    out.push_back(text[at] == '+' ? ' ' : text[at]);
+    out.push_back(in_query && text[at] == '+' ? ' ' : text[at]);
   }
   return out;
 }
-
-}  // namespace
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
@@ -60,8 +59,8 @@ void set_target(HttpRequest& request, std::string_view target) {
     if (pair.empty()) continue;
     const std::size_t equals = pair.find('=');
     request.query.emplace_back(
-        percent_decode(pair.substr(0, equals)),
-        equals == std::string_view::npos ? "" : percent_decode(pair.substr(equals + 1)));
+        percent_decode(pair.substr(0, equals), true),
+        equals == std::string_view::npos ? "" : percent_decode(pair.substr(equals + 1), true));
   }
 }
 
@@ -108,6 +107,12 @@ HttpResponse json_response(const core::Json& json, int status) {
   HttpResponse response;
   response.status = status;
   response.body = to_text(json);
+  return response;
+}
+
+HttpResponse pending_response(std::shared_ptr<PendingReply> reply) {
+  HttpResponse response;
+  response.pending = std::move(reply);
   return response;
 }
 

@@ -35,7 +35,7 @@ HttpSession::HttpSession(asio::ip::tcp::socket socket, SessionContext& context)
 }
 
 HttpSession::~HttpSession() {
-  release_stream();
+  release_sources();
   if (reply_pending_) --context_.replies;
   --context_.connections;
 }
@@ -46,7 +46,7 @@ void HttpSession::abort() {
   if (closed_) return;
   closed_ = true;
   disarm_deadline();
-  release_stream();
+  release_sources();
   ErrorCode ignored;
   socket_.close(ignored);
 }
@@ -188,7 +188,11 @@ std::string HttpSession::head_of(const HttpResponse& response) const {
 
 void HttpSession::respond(HttpResponse response) {
   reading_ = false;
-  context_.app.add_headers(request_, response);
+  if (response.pending) {
+    pending_ = std::move(response.pending);
+    return begin_pending();
+  }
+  context_.app.complete(route_, request_, response);
   status_ = response.status;
   if (response.stream) {
     if (http_1_0_) keep_alive_ = false;  // the end of the connection is the end of the stream
@@ -215,20 +219,46 @@ void HttpSession::finish_request() {
   begin_linger();
 }
 
-void HttpSession::begin_stream() {
-  std::weak_ptr<HttpSession> weak = weak_from_this();
-  stream_done_ = false;
-  // Called on any thread: it must not hold the session, which may only end on the network thread.
-  stream_->start([weak, posted = wake_posted_, executor = socket_.get_executor()] {
+// Called on any thread: it must not hold the session, which may only end on the network thread.
+std::function<void()> HttpSession::waker() {
+  return [weak = weak_from_this(), posted = wake_posted_, executor = socket_.get_executor()] {
     if (posted->exchange(true)) return;
     asio::post(executor, [weak, posted] {
       posted->store(false);
       const auto self = weak.lock();
-      if (!self || self->closed_ || !self->stream_idle_) return;
-      self->stream_idle_ = false;
-      self->pump();
+      if (self && !self->closed_) self->on_wake();
     });
-  });
+  };
+}
+
+void HttpSession::on_wake() {
+  if (pending_) return poll_pending();
+  if (!stream_idle_) return;
+  stream_idle_ = false;
+  pump();
+}
+
+void HttpSession::begin_pending() {
+  pending_->start(waker());
+  watch_reader();
+  poll_pending();
+}
+
+void HttpSession::poll_pending() {
+  ready_ = pending_->poll();
+  if (!ready_) return;
+  release_sources();
+  stop_watching(&HttpSession::respond_with_ready);
+}
+
+void HttpSession::respond_with_ready() {
+  HttpResponse response = std::move(*ready_);
+  ready_.reset();
+  respond(std::move(response));
+}
+
+void HttpSession::begin_stream() {
+  stream_->start(waker());
   watch_reader();
   pump();
 }
@@ -241,6 +271,7 @@ void HttpSession::pump() {
   stream_state_ = stream_->read(events);
   if (events.empty() && stream_state_ == StreamState::waiting) {
     stream_idle_ = true;
+    if (!stream_->ping().empty()) arm_deadline(context_.limits.ping_interval);
     return;
   }
   std::string framed;
@@ -257,18 +288,23 @@ void HttpSession::frame(std::string_view events, std::string& out) const {
   }
 }
 
-void HttpSession::end_stream() {
-  release_stream();
-  stream_done_ = true;
-  if (!watching_) return finish_request();
-  ErrorCode ignored;
-  socket_.cancel(ignored);  // nothing but the watching read is outstanding
+void HttpSession::send_ping() {
+  stream_idle_ = false;
+  std::string framed;
+  frame(stream_->ping(), framed);
+  write(std::move(framed), &HttpSession::pump);
 }
 
-void HttpSession::release_stream() {
+void HttpSession::end_stream() {
+  release_sources();
+  stop_watching(&HttpSession::finish_request);
+}
+
+void HttpSession::release_sources() {
   stream_idle_ = false;
   stream_state_ = StreamState::waiting;
   if (const auto stream = std::exchange(stream_, nullptr)) stream->stop();
+  if (const auto pending = std::exchange(pending_, nullptr)) pending->stop();
 }
 
 void HttpSession::watch_reader() {
@@ -278,11 +314,20 @@ void HttpSession::watch_reader() {
                             self->watching_ = false;
                             if (self->closed_) return;
                             self->buffer_.commit(n);
-                            if (self->stream_done_) return self->finish_request();
+                            if (const Step next = std::exchange(self->after_watching_, nullptr)) {
+                              return (*self.*next)();
+                            }
                             if (error || self->buffer_.size() > kPipelinedBytes)
                               return self->abort();
                             self->watch_reader();
                           });
+}
+
+void HttpSession::stop_watching(Step next) {
+  if (!watching_) return (this->*next)();
+  after_watching_ = next;
+  ErrorCode ignored;
+  socket_.cancel(ignored);  // nothing but the watching read is outstanding
 }
 
 void HttpSession::write(std::string data, Step next) {
@@ -344,6 +389,7 @@ void HttpSession::disarm_deadline() {
 }
 
 void HttpSession::on_deadline() {
+  if (stream_idle_) return send_ping();
   if (!reading_) return abort();
   timed_out_ = true;
   ErrorCode ignored;

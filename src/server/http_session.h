@@ -1,6 +1,7 @@
 // HttpSession: one connection. Reads a request, has it answered, sends the reply or the stream, and
-// begins again. Every step has a deadline; the departure of a client is noticed while it is being
-// streamed to. Lives on the network thread, except that slow routes run on the worker pool.
+// begins again. Every step has a deadline; the departure of a client is noticed while its reply or
+// stream is being made. Lives on the network thread, except that slow routes run on the worker
+// pool.
 #pragma once
 
 #include <atomic>
@@ -10,6 +11,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -57,13 +59,20 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   std::string head_of(const HttpResponse& response) const;
   void finish_request();
 
-  // Streaming.
+  // Replies that take time: streams, and those that come later as a whole.
+  std::function<void()> waker();
+  void on_wake();
+  void begin_pending();
+  void poll_pending();
+  void respond_with_ready();
   void begin_stream();
   void pump();
   void frame(std::string_view events, std::string& out) const;
+  void send_ping();
   void end_stream();
   void watch_reader();
-  void release_stream();
+  void stop_watching(Step next);
+  void release_sources();
 
   // Sending and closing.
   void write(std::string data, Step next);
@@ -98,11 +107,13 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   Step after_write_ = nullptr;
   std::size_t lingered_bytes_ = 0;
 
+  std::shared_ptr<PendingReply> pending_;
+  std::optional<HttpResponse> ready_;  ///< what pending_ gave
   std::shared_ptr<StreamSource> stream_;
   StreamState stream_state_ = StreamState::waiting;
-  bool stream_idle_ = false;  // read() said waiting, and no write is under way
-  bool watching_ = false;     // a read is outstanding that notices the client's departure
-  bool stream_done_ = false;  // go on with the next request once that read has returned
+  bool stream_idle_ = false;       // read() said waiting, and no write is under way
+  bool watching_ = false;          // a read is outstanding that notices the client's departure
+  Step after_watching_ = nullptr;  // what comes once that read has returned, if it is to end
   std::shared_ptr<std::atomic<bool>> wake_posted_;
 };
 

@@ -4,6 +4,13 @@
 #include <utility>
 
 namespace llm::server {
+namespace {
+
+std::size_t bytes_of(const TokenEvent& event) {
+  return sizeof(TokenEvent) + event.text.size() + event.alternatives.size() * sizeof(TokenLogprob);
+}
+
+}  // namespace
 
 std::string_view to_string(JobState state) {
   switch (state) {
@@ -69,6 +76,12 @@ void Job::on_start(const StartEvent& event) {
   readers_.notify();
 }
 
+void Job::on_prompt_token(const TokenEvent& event) {
+  const std::lock_guard lock(mutex_);
+  prompt_.push_back(event);
+  bytes_ += bytes_of(event);
+}
+
 void Job::on_token(const TokenEvent& event) {
   {
     const std::lock_guard lock(mutex_);
@@ -76,8 +89,7 @@ void Job::on_token(const TokenEvent& event) {
     const auto now = std::chrono::steady_clock::now();
     if (tokens_.empty()) first_token_at_ = metrics_at_ = now;
     tokens_.push_back(event);
-    bytes_ +=
-        sizeof(TokenEvent) + event.text.size() + event.alternatives.size() * sizeof(TokenLogprob);
+    bytes_ += bytes_of(event);
     if (now - metrics_at_ >= std::chrono::seconds(1)) {
       const double seconds = std::chrono::duration<double>(now - first_token_at_).count();
       metrics_.push_back({.tokens = static_cast<std::int64_t>(tokens_.size()),
@@ -187,6 +199,11 @@ Job::Events Job::events(std::int64_t from_token, std::size_t from_metrics, std::
   }
   result.complete = end_.has_value() && last == tokens_.size();
   return result;
+}
+
+std::vector<TokenEvent> Job::prompt() const {
+  const std::lock_guard lock(mutex_);
+  return prompt_;
 }
 
 std::size_t Job::bytes() const {

@@ -44,6 +44,8 @@ class Job : public GenerationObserver {
     std::vector<std::string> stop;
     std::vector<std::string> ignored;
     StartEvent requested;  ///< reported when the job ends before it started
+    /// Shown by the jobs API, and kept for a while after the end.
+    bool listed = true;
   };
   /// `on_finished` is called once, when the engine has let go of the job.
   Job(Settings settings, std::function<void(const EndEvent&)> on_finished);
@@ -52,6 +54,7 @@ class Job : public GenerationObserver {
 
   // GenerationObserver, on the engine thread.
   void on_start(const StartEvent& event) override;
+  void on_prompt_token(const TokenEvent& event) override;
   void on_token(const TokenEvent& event) override;
   void on_end(const EndEvent& event) override;
 
@@ -89,6 +92,10 @@ class Job : public GenerationObserver {
   /// before the end of these tokens.
   Events events(std::int64_t from_token, std::size_t from_metrics, std::size_t most) const;
 
+  /// The prompt's tokens, when their logprobs were asked for; complete once there is a token, or
+  /// the end.
+  std::vector<TokenEvent> prompt() const;
+
   /// Rough size in memory.
   std::size_t bytes() const;
 
@@ -107,6 +114,7 @@ class Job : public GenerationObserver {
   std::chrono::steady_clock::time_point first_token_at_;
   std::chrono::steady_clock::time_point metrics_at_;
   StartEvent start_;
+  std::vector<TokenEvent> prompt_;
   std::vector<TokenEvent> tokens_;
   std::vector<JobMetrics> metrics_;
   std::optional<EndEvent> end_;

@@ -10,8 +10,23 @@ namespace {
 
 using core::Json;
 
-// What the sampler really uses. The seed is absent only when the job never started.
-Json effective(const Job& job, const StartEvent& start) {
+Json token_logprob(const TokenLogprob& token) {
+  Json bytes = Json::array();
+  for (const char c : token.bytes) bytes.push_back(static_cast<unsigned char>(c));
+  return {{"id", token.id},
+          {"token", token.bytes},
+          {"bytes", std::move(bytes)},
+          {"logprob", logprob_json(token.logprob)}};
+}
+
+void add_counts(Json& json, const Job::Snapshot& snapshot) {
+  json["tokens_out"] = snapshot.tokens;
+  json["prompt_tokens"] = snapshot.end ? snapshot.end->prompt_tokens : snapshot.start.prompt_tokens;
+}
+
+}  // namespace
+
+Json effective_json(const Job& job, const StartEvent& start) {
   const SamplingParams& sampling = start.sampling;
   Json bias = Json::object();
   for (const auto& [id, value] : sampling.logit_bias) bias[std::to_string(id)] = float_json(value);
@@ -31,27 +46,10 @@ Json effective(const Job& job, const StartEvent& start) {
   return result;
 }
 
-// A token that cannot be drawn has probability 0, whose logarithm JSON cannot write.
 Json logprob_json(float value) {
   constexpr float kImpossible = -9999.0F;
   return float_json(std::isfinite(value) ? value : kImpossible);
 }
-
-Json token_logprob(const TokenLogprob& token) {
-  Json bytes = Json::array();
-  for (const char c : token.bytes) bytes.push_back(static_cast<unsigned char>(c));
-  return {{"id", token.id},
-          {"token", token.bytes},
-          {"bytes", std::move(bytes)},
-          {"logprob", logprob_json(token.logprob)}};
-}
-
-void add_counts(Json& json, const Job::Snapshot& snapshot) {
-  json["tokens_out"] = snapshot.tokens;
-  json["prompt_tokens"] = snapshot.end ? snapshot.end->prompt_tokens : snapshot.start.prompt_tokens;
-}
-
-}  // namespace
 
 Json started_event(const Job& job, const Job::Snapshot& snapshot) {
   return {{"type", "started"},
@@ -59,7 +57,7 @@ Json started_event(const Job& job, const Job::Snapshot& snapshot) {
           {"model", job.settings().model},
           {"started_at", rfc3339(snapshot.started_at.value_or(snapshot.created_at))},
           {"dtype", job.settings().dtype},
-          {"effective", effective(job, snapshot.start)},
+          {"effective", effective_json(job, snapshot.start)},
           {"ignored", job.settings().ignored}};
 }
 

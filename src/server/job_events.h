@@ -8,6 +8,12 @@
 
 namespace llm::server {
 
+/// The sampling values in use. The seed is absent only when the job never started.
+core::Json effective_json(const Job& job, const StartEvent& start);
+/// A logprob as JSON: a token that cannot be drawn has probability 0, whose logarithm JSON cannot
+/// write; it is -9999.
+core::Json logprob_json(float value);
+
 core::Json started_event(const Job& job, const Job::Snapshot& snapshot);
 core::Json token_event(const TokenEvent& token);
 core::Json metrics_event(const Job& job, const JobMetrics& metrics);

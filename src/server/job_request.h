@@ -17,6 +17,7 @@ namespace llm::server {
 struct JobLimits {
   std::int64_t max_prompt_chars = 32768;
   std::int64_t max_tokens_limit = 2048;
+  std::int64_t max_queue = 64;  ///< LoadOptions::max_queue
 };
 
 struct JobRequest {
@@ -46,14 +47,7 @@ struct ParsedJob {
 /// An error when the body is not one JSON object; field problems, all of them, in `errors`.
 Result<ParsedJob> parse_job(std::string_view body, const JobContext& context);
 
-/// The schema of `body`, its readers bound to `request`; all three must outlive the rows.
-std::vector<Field> job_fields(JobRequest& request, const JobContext& context,
-                              std::string_view body);
-
-/// The schema of a worker with default limits, for docs/api.md.
-std::string job_fields_markdown();
-
-/// Number of characters (code points) of valid UTF-8.
-std::int64_t count_characters(std::string_view text);
+/// The schema of a worker with default limits, for documentation.
+std::vector<Field> documented_job_fields();
 
 }  // namespace llm::server

@@ -11,11 +11,12 @@ namespace llm::server {
 Result<std::shared_ptr<Job>> JobStore::admit(Job::Settings settings) {
   const std::lock_guard lock(mutex_);
   if (closed_) return core::unavailable("the worker is shutting down");
-  settings.id = "job-" + random_uuid();
+  if (settings.id.empty()) settings.id = "job-" + random_uuid();
   settings.sequence = next_sequence_++;
-  auto on_finished = [active = active_, id = settings.id,
+  auto on_finished = [counts = counts_, id = settings.id,
                       request_id = settings.request_id](const EndEvent& event) {
-    active->fetch_sub(1);
+    --counts->active;
+    ++counts->ended[static_cast<std::size_t>(event.reason)];
     core::log(
         core::LogLevel::info,
         "request_id={} {} ended: {}, {} tokens from {} in {:.1f} ms after {:.1f} ms of prefill",
@@ -24,22 +25,28 @@ Result<std::shared_ptr<Job>> JobStore::admit(Job::Settings settings) {
   };
   auto job = std::make_shared<Job>(std::move(settings), std::move(on_finished));
   jobs_.emplace(job->settings().id, job);
-  active_->fetch_add(1);
+  ++counts_->active;
   return job;
 }
 
 void JobStore::withdraw(const Job& job) {
   const std::lock_guard lock(mutex_);
-  if (jobs_.erase(job.settings().id) > 0) active_->fetch_sub(1);
+  if (jobs_.erase(job.settings().id) > 0) --counts_->active;
 }
 
 std::shared_ptr<Job> JobStore::find(std::string_view id) const {
   const std::lock_guard lock(mutex_);
   const auto found = jobs_.find(id);
-  return found == jobs_.end() ? nullptr : found->second;
+  return found == jobs_.end() || !found->second->settings().listed ? nullptr : found->second;
 }
 
 std::vector<std::shared_ptr<Job>> JobStore::list() const {
+  auto jobs = all();
+  std::erase_if(jobs, [](const auto& job) { return !job->settings().listed; });
+  return jobs;
+}
+
+std::vector<std::shared_ptr<Job>> JobStore::all() const {
   std::vector<std::shared_ptr<Job>> result;
   {
     const std::lock_guard lock(mutex_);
@@ -52,7 +59,7 @@ std::vector<std::shared_ptr<Job>> JobStore::list() const {
 }
 
 std::int64_t JobStore::queue_position(const Job& job) const {
-  const auto jobs = list();
+  const auto jobs = all();
   return std::count_if(jobs.begin(), jobs.end(), [&](const auto& other) {
     return other->settings().sequence < job.settings().sequence &&
            other->state() == JobState::queued;
@@ -64,11 +71,12 @@ void JobStore::purge() {
     Job::Clock::time_point at;
     std::size_t bytes;
     std::string id;
+    bool keep;
   };
   std::vector<Ended> ended;
-  for (const auto& job : list()) {
+  for (const auto& job : all()) {
     if (const auto at = job->ended_at()) {
-      ended.push_back({*at, job->bytes(), job->settings().id});
+      ended.push_back({*at, job->bytes(), job->settings().id, job->settings().listed});
     }
   }
   std::sort(ended.begin(), ended.end(), [](const Ended& a, const Ended& b) { return a.at > b.at; });
@@ -77,6 +85,10 @@ void JobStore::purge() {
   std::size_t kept_jobs = 0;
   const std::lock_guard lock(mutex_);
   for (const Ended& job : ended) {  // newest first
+    if (!job.keep) {
+      jobs_.erase(job.id);
+      continue;
+    }
     kept_bytes += job.bytes;
     ++kept_jobs;
     if (job.at + limits_.ttl < now || kept_bytes > limits_.ended_bytes ||
@@ -86,7 +98,7 @@ void JobStore::purge() {
   }
 }
 
-std::size_t JobStore::active() const { return active_->load(); }
+std::size_t JobStore::active() const { return counts_->active; }
 
 void JobStore::close() {
   const std::lock_guard lock(mutex_);
@@ -94,7 +106,7 @@ void JobStore::close() {
 }
 
 void JobStore::cancel_all(std::string_view why) {
-  for (const auto& job : list()) job->cancel(why);
+  for (const auto& job : all()) job->cancel(why);
 }
 
 }  // namespace llm::server

@@ -3,6 +3,7 @@
 // in memory. Thread-safe.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -30,22 +31,26 @@ class JobStore {
   JobStore(const JobStore&) = delete;
   JobStore& operator=(const JobStore&) = delete;
 
-  /// Makes and enters a job unless the store is closed (unavailable). Id and sequence of the
-  /// settings are filled in.
+  /// Makes and enters a job unless the store is closed (unavailable). The sequence of the settings
+  /// is filled in, and the id if there is none.
   Result<std::shared_ptr<Job>> admit(Job::Settings settings);
   /// Takes back an admitted job that the engine refused.
   void withdraw(const Job& job);
 
-  std::shared_ptr<Job> find(std::string_view id) const;  ///< null when unknown
-  std::vector<std::shared_ptr<Job>> list() const;        ///< in order of arrival
+  std::shared_ptr<Job> find(std::string_view id) const;  ///< of listed ones; null when unknown
+  std::vector<std::shared_ptr<Job>> list() const;        ///< the listed ones in order of arrival
   /// Jobs before this one that have not started; 0 for the next in line.
   std::int64_t queue_position(const Job& job) const;
 
   /// Drops what ended longer than the time to live ago, and the oldest ended ones over the
-  /// budgets. To be called regularly.
+  /// budgets; jobs that are not listed as soon as they have ended. To be called regularly.
   void purge();
 
   std::size_t active() const;
+  /// Requests that have ended, by reason.
+  std::uint64_t ended(StopReason reason) const {
+    return counts_->ended[static_cast<std::size_t>(reason)];
+  }
 
   /// No more admissions.
   void close();
@@ -53,14 +58,21 @@ class JobStore {
   void cancel_all(std::string_view why);
 
  private:
+  std::vector<std::shared_ptr<Job>> all() const;  ///< in order of arrival
+
   const JobStoreLimits limits_;
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Job>, std::less<>> jobs_;
   std::uint64_t next_sequence_ = 1;
   bool closed_ = false;
-  /// Jobs that have not ended. Shared with every job, because the engine may finish one after the
-  /// store is gone.
-  std::shared_ptr<std::atomic<std::size_t>> active_ = std::make_shared<std::atomic<std::size_t>>(0);
+
+  struct Counts {
+    std::atomic<std::size_t> active = 0;  ///< jobs that have not ended
+    std::array<std::atomic<std::uint64_t>, 5> ended{};
+  };
+  static_assert(static_cast<std::size_t>(StopReason::error) == 4);
+  /// Shared with every job, because the engine may finish one after the store is gone.
+  std::shared_ptr<Counts> counts_ = std::make_shared<Counts>();
 };
 
 }  // namespace llm::server

@@ -2,10 +2,6 @@
 // the status, the list and the cancellation of jobs.
 #pragma once
 
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "server/job_store.h"
 #include "server/model_state.h"
 #include "server/router.h"
@@ -25,8 +21,6 @@ class JobsApi {
   HttpResponse create(const HttpRequest& request, bool operation_required);
   HttpResponse submit(const HttpRequest& request, JobRequest job,
                       const ModelState::Snapshot& model);
-  std::optional<HttpResponse> prepare_chat(const Engine& engine, JobRequest& job,
-                                           bool strict) const;
   HttpResponse stream(const HttpRequest& request);
   HttpResponse status(const HttpRequest& request);
   HttpResponse list(const HttpRequest& request);
@@ -36,8 +30,5 @@ class JobsApi {
   ModelState& model_;
   JobStore& jobs_;
 };
-
-/// The name of the model on the wire.
-std::string served_model_name(const ServerOptions& options, const ModelInfo& info);
 
 }  // namespace llm::server

@@ -19,6 +19,7 @@ void ModelState::set_ready(std::shared_ptr<Engine> engine) {
     const std::lock_guard lock(mutex_);
     now_.stage = Stage::ready;
     now_.engine = std::move(engine);
+    now_.ready_at = std::chrono::system_clock::now();
     ++now_.version;
   }
   watchers_.notify();

@@ -2,6 +2,7 @@
 // there; routes ask here for the engine. Thread-safe.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -22,6 +23,7 @@ class ModelState {
     Stage stage = Stage::loading;
     LoadProgress progress;
     std::shared_ptr<Engine> engine;  ///< set when ready
+    std::chrono::system_clock::time_point ready_at;
     Status failure;
     std::uint64_t version = 0;  ///< grows with every change
   };

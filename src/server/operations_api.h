@@ -1,5 +1,4 @@
-// The operator's routes: health, readiness, loading progress, the model's capabilities, and the
-// tokenizer.
+// The operator's routes: health, readiness, loading progress, the model's capabilities, metrics.
 #pragma once
 
 #include <atomic>
@@ -27,9 +26,6 @@ class OperationsApi {
   HttpResponse health() const;
   HttpResponse ready() const;
   HttpResponse model() const;
-  HttpResponse tokenize(const HttpRequest& request) const;
-  HttpResponse detokenize(const HttpRequest& request) const;
-  HttpResponse apply_template(const HttpRequest& request) const;
 
   const ServerOptions& options_;
   ModelState& model_;

@@ -8,6 +8,7 @@ void add_page_route(Router& router) {
   router.add({.method = "GET",
               .pattern = "/",
               .access = Access::open,  // it holds nothing but the form in which to give the key
+              .summary = "a page that chats with the model",
               .handle = [](const HttpRequest&) {
                 HttpResponse response;
                 response.content_type = "text/html; charset=utf-8";

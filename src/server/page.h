@@ -1,5 +1,5 @@
 // The page at `/`: a chat with the served model, one file without dependencies, built into the
-// program from page/index.html. It uses the jobs API like any client.
+// program from page/index.html. It uses the OpenAI API like any client.
 #pragma once
 
 #include "server/router.h"

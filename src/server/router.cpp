@@ -11,11 +11,13 @@ std::optional<std::vector<std::string>> match_path(std::string_view pattern,
   std::vector<std::string> params;
   while (!pattern.empty() && !path.empty()) {
     if (pattern.front() == '{') {
-      const std::string_view segment = path.substr(0, path.find('/'));
-      if (segment.empty()) return std::nullopt;
-      params.emplace_back(segment);
-      path.remove_prefix(segment.size());
-      pattern.remove_prefix(pattern.find('}') + 1);
+      const std::string_view name = pattern.substr(0, pattern.find('}') + 1);
+      const bool whole_rest = name.find("...}") != std::string_view::npos;
+      const std::string_view part = whole_rest ? path : path.substr(0, path.find('/'));
+      if (part.empty()) return std::nullopt;
+      params.push_back(percent_decode(part, false));
+      path.remove_prefix(part.size());
+      pattern.remove_prefix(name.size());
     } else if (pattern.front() == path.front()) {
       pattern.remove_prefix(1);
       path.remove_prefix(1);

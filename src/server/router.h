@@ -13,15 +13,22 @@
 namespace llm::server {
 
 enum class Access : std::uint8_t { open, key };
+/// The shape of error bodies: server/api_error.h.
+enum class ErrorShape : std::uint8_t { jobs, openai };
 
 struct Route {
-  std::string method;   ///< "GET", "POST" or "DELETE"; only POST takes a body
-  std::string pattern;  ///< "/v1/jobs/{id}": a {..} part matches one path segment
+  std::string method;  ///< "GET", "POST" or "DELETE"; only POST takes a body
+  /// "/v1/jobs/{id}": a {..} part matches one path segment, percent-decoded; {name...} the whole
+  /// rest.
+  std::string pattern;
   Access access = Access::key;
+  ErrorShape errors = ErrorShape::jobs;
   /// Runs on the worker pool rather than the network thread: it may take milliseconds.
   bool slow = false;
   /// Answers with a stream (so HEAD has no meaning).
   bool streams = false;
+  std::string summary;  ///< for docs/api.md and the OpenAPI document
+  std::string body;     ///< of a POST: the schema there
   std::function<HttpResponse(const HttpRequest&)> handle;
 };
 

@@ -13,10 +13,8 @@
 #include "core/log.h"
 #include "server/heartbeat.h"
 #include "server/http_listener.h"
-#include "server/jobs_api.h"
-#include "server/operations_api.h"
-#include "server/page.h"
 #include "server/sha256.h"
+#include "server/surfaces.h"
 
 namespace llm::server {
 
@@ -26,17 +24,8 @@ struct Server::Impl {
   explicit Impl(ServerOptions given)
       : options(std::move(given)),
         jobs(options.job_store),
-        jobs_api(options, model, jobs),
-        operations(options, model, jobs, draining),
-        app(make_router(), KeyCheck(options.api_key), options.cors_origins) {}
-
-  Router make_router() {
-    Router router;
-    jobs_api.add_routes(router);
-    operations.add_routes(router);
-    add_page_route(router);
-    return router;
-  }
+        surfaces(options, model, jobs, draining),
+        app(surfaces.router(), KeyCheck(options.api_key), options.cors_origins) {}
 
   Heartbeat::Report report() const {
     const ModelState::Snapshot now = model.snapshot();
@@ -86,8 +75,7 @@ struct Server::Impl {
   std::atomic<bool> stopped = false;
   ModelState model;
   JobStore jobs;
-  JobsApi jobs_api;
-  OperationsApi operations;
+  Surfaces surfaces;
   HttpApp app;
   asio::thread_pool pool{2};
   SessionContext context{.app = app, .limits = options.http, .pool = pool};

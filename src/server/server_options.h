@@ -18,6 +18,7 @@ struct HttpLimits {
   std::size_t connections = 512;
   std::chrono::milliseconds read_timeout = std::chrono::seconds(60);   ///< for a whole request
   std::chrono::milliseconds write_timeout = std::chrono::seconds(30);  ///< without any progress
+  std::chrono::milliseconds ping_interval = std::chrono::seconds(10);  ///< on streams that wait
 };
 
 struct HeartbeatOptions {

@@ -73,9 +73,12 @@ std::array<std::uint8_t, 32> sha256(std::string_view data) {
   return digest;
 }
 
-std::string key_fingerprint(std::string_view key) {
-  const auto digest = sha256(key);
-  return fmt::format("{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]);
+std::string sha256_hex(std::string_view data) {
+  std::string text;
+  for (const std::uint8_t byte : sha256(data)) text += fmt::format("{:02x}", byte);
+  return text;
 }
+
+std::string key_fingerprint(std::string_view key) { return sha256_hex(key).substr(0, 6); }
 
 }  // namespace llm::server

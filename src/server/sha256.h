@@ -10,6 +10,9 @@ namespace llm::server {
 
 std::array<std::uint8_t, 32> sha256(std::string_view data);
 
+/// The digest as 64 lower-case hex digits.
+std::string sha256_hex(std::string_view data);
+
 /// First six hex digits of the SHA-256 of a key.
 std::string key_fingerprint(std::string_view key);
 

@@ -48,7 +48,7 @@ class CommandLineTest(unittest.TestCase):
 
 class UsageTest(CommandLineTest):
     COMMANDS = ("run", "serve", "logits", "tokenize", "inspect", "bench",
-                "perplexity", "verify", "synth", "quantize", "info")
+                "perplexity", "verify", "synth", "quantize", "api", "info")
 
     def test_help_everywhere(self):
         overview = self.ok("--help").decode()

@@ -4,6 +4,7 @@
 llm_fuzz_target(gguf DEPENDS formats)
 llm_fuzz_target(safetensors DEPENDS formats)
 llm_fuzz_target(job_body DEPENDS server)
+llm_fuzz_target(completion_body DEPENDS server sampling)
 llm_fuzz_target(chat_template DEPENDS chat)
 llm_fuzz_target(tokenizer_json DEPENDS tokenizer)
 llm_fuzz_target(gguf_vocabulary DEPENDS tokenizer)

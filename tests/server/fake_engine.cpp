@@ -80,6 +80,7 @@ Result<RequestId> FakeEngine::submit(GenerationRequest request,
 }
 
 void FakeEngine::cancel(RequestId id) {
+  ++cancels_asked_for_;
   const std::lock_guard lock(mutex_);
   for (const auto& sequence : waiting_) {
     if (sequence->id == id) sequence->cancel = true;
@@ -96,7 +97,7 @@ Result<std::vector<float>> FakeEngine::logits(std::span<const std::int32_t>, std
 
 EngineStats FakeEngine::stats() const {
   const std::lock_guard lock(mutex_);
-  EngineStats stats;
+  EngineStats stats = fixed_stats;
   stats.running = static_cast<int>(running_.size());
   stats.waiting = static_cast<int>(waiting_.size());
   return stats;
@@ -181,6 +182,7 @@ bool FakeEngine::step(Running& sequence) {
                      .sampling = sequence.request.sampling};
     if (!start.sampling.seed) start.sampling.seed = 42;
     sequence.observer->on_start(start);
+    if (sequence.request.prompt_logprobs) report_prompt(sequence);
   }
   if (fail) {
     finish(sequence, StopReason::error, failure_);
@@ -194,11 +196,12 @@ bool FakeEngine::step(Running& sequence) {
     finish(sequence, StopReason::eos);
     return false;
   }
-  TokenEvent token{.index = sequence.made,
-                   .id = static_cast<std::int32_t>(sequence.made % options_.vocab_size),
-                   .text = fmt::format("t{} ", sequence.made),
-                   .logprob = {},
-                   .alternatives = {}};
+  TokenEvent token{
+      .index = sequence.made,
+      .id = static_cast<std::int32_t>(sequence.made % options_.vocab_size),
+      .text = token_text ? token_text(sequence.made) : fmt::format("t{} ", sequence.made),
+      .logprob = {},
+      .alternatives = {}};
   token.text.append(options_.token_padding, '.');
   if (sequence.request.logprobs > 0) {
     token.logprob = TokenLogprob{.id = token.id, .bytes = "\xC3", .logprob = -0.5F};
@@ -212,6 +215,20 @@ bool FakeEngine::step(Running& sequence) {
     return false;
   }
   return true;
+}
+
+// As an engine does: one event per token, the first without a logprob.
+void FakeEngine::report_prompt(const Running& sequence) {
+  const auto& ids = sequence.request.prompt_tokens;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    TokenEvent event;
+    event.index = static_cast<std::int64_t>(i);
+    event.id = ids[i];
+    event.text = std::string(1, static_cast<char>(ids[i]));
+    if (i > 0) event.logprob = TokenLogprob{.id = ids[i], .bytes = event.text, .logprob = -1.0F};
+    if (i > 0 && *sequence.request.prompt_logprobs > 0) event.alternatives = {*event.logprob};
+    sequence.observer->on_prompt_token(event);
+  }
 }
 
 void FakeEngine::finish(const Running& sequence, StopReason reason, Status error) {

@@ -53,6 +53,13 @@ class FakeEngine : public Engine {
   /// The chat template; empty: there is none. Set before the server starts.
   std::function<Result<RenderedChat>(const ChatRequest& request)> chat;
 
+  /// Text of the token that comes after so many; empty: "t0 ", "t1 ", ... Set before the server
+  /// starts.
+  std::function<std::string(std::int64_t made)> token_text;
+
+  /// What stats() says, but for the requests running and waiting. Set before the server starts.
+  EngineStats fixed_stats;
+
   /// While held, nothing is started and no token comes out, as in a very long step.
   void hold();
   void release();
@@ -65,6 +72,7 @@ class FakeEngine : public Engine {
   GenerationRequest last_request() const;
   std::int64_t tokens_made() const { return tokens_made_; }
   int cancelled() const { return cancelled_; }
+  int cancels_asked_for() const { return cancels_asked_for_; }
 
  private:
   struct Running {
@@ -80,6 +88,7 @@ class FakeEngine : public Engine {
 
   void run();
   bool step(Running& sequence);
+  void report_prompt(const Running& sequence);
   void finish(const Running& sequence, StopReason reason, Status error = {});
 
   const FakeEngineOptions options_;
@@ -98,6 +107,7 @@ class FakeEngine : public Engine {
   std::atomic<std::int64_t> stop_after_ = -1;
   std::atomic<std::int64_t> tokens_made_ = 0;
   std::atomic<int> cancelled_ = 0;
+  std::atomic<int> cancels_asked_for_ = 0;
   std::thread thread_;
 };
 

@@ -415,13 +415,13 @@ TEST_F(Jobs, EndedJobsTogetherStayWithinTheirMemory) {
   EXPECT_EQ(get(job_path(last)).status, 200);
 }
 
-TEST_F(Jobs, HealthAnswersWhileTheEngineIsStuckInAStep) {
+TEST_F(Jobs, HealthAndMetricsAnswerWhileTheEngineIsStuckInAStep) {
   start();
   engine->hold();
   post_job();
-  const auto before = std::chrono::steady_clock::now();
   EXPECT_EQ(get("/health").status, 200);
-  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(1));
+  EXPECT_EQ(get("/metrics").status, 200);
+  EXPECT_EQ(get("/v1/ready").status, 200);
   engine->release();
 }
 

@@ -107,8 +107,8 @@ TEST_F(Limits, MalformedJsonIs400) {
 
 TEST_F(Limits, UnknownRoutesAre404AndWrongMethods405) {
   start();
-  for (const char* path : {"/", "/v1", "/v1/jobs/", "/v1/jobs//stream", "/metrics",
-                           "/v1/chat/completions", "/v1/models"}) {
+  for (const char* path :
+       {"/index.html", "/v1", "/v1/", "/v1/jobs/", "/v1/jobs//stream", "/v1/audio/speech"}) {
     const TestReply reply = get(path);
     EXPECT_EQ(reply.status, 404) << path;
     EXPECT_EQ(reply.json()["error"]["code"], "NOT_FOUND") << path;
@@ -117,6 +117,7 @@ TEST_F(Limits, UnknownRoutesAre404AndWrongMethods405) {
   EXPECT_EQ(reply.status, 405);
   EXPECT_EQ(reply.header("allow"), "POST, GET, HEAD, OPTIONS");
   EXPECT_EQ(get("/tokenize").status, 405);
+  EXPECT_EQ(get("/v1/chat/completions").status, 405);
   EXPECT_EQ(post("/health", "{}").status, 405);
   EXPECT_EQ(request(server->port(), "HEAD", "/v1/jobs/x/stream").status, 405);
 }
@@ -198,6 +199,15 @@ TEST_F(Limits, CorsHeadersAreForAllowedOriginsOnly) {
   EXPECT_EQ(reply.status, 204);
   EXPECT_EQ(reply.header("access-control-allow-origin"), "https://ui.example");
   EXPECT_NE(reply.header("access-control-allow-headers").find("Authorization"), std::string::npos);
+  // The OpenAI package sends a dozen headers of its own.
+  const std::string asks = "Access-Control-Request-Headers: ";
+  const auto allowed = [&](const std::string& line) {
+    return request(server->port(), "OPTIONS", "/v1/chat/completions", "",
+                   "Origin: https://ui.example\r\n" + line)
+        .header("access-control-allow-headers");
+  };
+  EXPECT_EQ(allowed(asks + "authorization, x-stainless-os\r\n"), "authorization, x-stainless-os");
+  EXPECT_NE(allowed(asks + "x\"y\r\n").find("Authorization"), std::string::npos);
   EXPECT_EQ(get("/health", "Origin: https://ui.example\r\n").header("access-control-allow-origin"),
             "https://ui.example");
   reply = request(server->port(), "OPTIONS", "/v1/jobs", "", "Origin: https://evil.example\r\n");
@@ -274,8 +284,8 @@ TEST_F(Limits, IdleAndSlowRequestsAreGivenUp) {
 TEST_F(Limits, AReaderThatTakesNothingIsDroppedAndItsJobCancelled) {
   ServerOptions options;
   options.http.write_timeout = std::chrono::milliseconds(200);
-  // The sockets' buffers, a few megabytes, are full after some dozen tokens; the job goes on for much
-  // longer.
+  // The sockets' buffers, a few megabytes, are full after some dozen tokens; the job goes on for
+  // much longer.
   start(options, {.context = 4096,
                   .token_time = std::chrono::milliseconds(20),
                   .token_padding = std::size_t{128} << 10U});
@@ -337,16 +347,21 @@ TEST_F(Limits, MutatedRequestsNeverHarmTheWorker) {
   options.http.read_timeout = std::chrono::milliseconds(30);
   start(options);
   const std::vector<std::string> seeds = {
-      make_request("POST", "/v1/jobs", kJob), make_request("GET", "/v1/jobs/job-1/stream?from=3"),
+      make_request("POST", "/v1/jobs", kJob),
+      make_request("GET", "/v1/jobs/job-1/stream?from=3"),
       make_request("POST", "/tokenize", R"({"content":"hello","add_special":true})"),
       make_request("DELETE", "/v1/jobs/job-1"),
+      make_request("POST", "/v1/completions",
+                   R"({"prompt":["a",[1,2]],"n":2,"max_tokens":3,"stream":true,"echo":true})"),
+      make_request("GET", "/v1/models/a%2Fb"),
+      make_request("GET", "/metrics"),
       "POST /v1/inference HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n"
       "Transfer-Encoding: chunked\r\n\r\n5\r\n{\"pro\r\n9\r\nmpt\":\"x\"}\r\n0\r\n\r\n"};
   std::mt19937 random(12345);
   const auto pick = [&](std::size_t bound) {
     return std::uniform_int_distribution<std::size_t>(0, bound - 1)(random);
   };
-  for (int round = 0; round < 400; ++round) {
+  for (int round = 0; round < 10000; ++round) {
     std::string text = seeds[pick(seeds.size())];
     for (std::size_t damage = 1 + pick(6); damage > 0 && !text.empty(); --damage) {
       const std::size_t at = pick(text.size());

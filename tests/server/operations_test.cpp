@@ -296,6 +296,76 @@ TEST_F(Operations, ApplyTemplateWithoutATemplateSaysSo) {
             "messages cannot be used: the model has no chat template");
 }
 
+TEST_F(Operations, MetricsCountRequestsByOutcomeAndReportTheEngine) {
+  start({}, {.max_sequences = 1}, false);
+  EXPECT_NE(get("/metrics").body.find("llm_worker_ready 0\n"), std::string::npos);
+  EngineStats& stats = engine->fixed_stats;
+  stats.prompt_tokens = 11;
+  stats.cached_tokens = 5;
+  stats.generated_tokens = 7;
+  stats.kv_pages_total = 40;
+  stats.kv_pages_used = 3;
+  stats.refused = 2;
+  stats.decode_bytes = 6e9;
+  stats.decode_seconds = 2;
+  stats.first_token.add(0.003);
+  stats.first_token.add(0.2);
+  stats.token_gap.add(1000);
+  server->set_engine(engine);
+  stream(post_job("\"max_tokens\":3"));
+  engine->set_stop_text_after(0);
+  stream(post_job("\"stop\":\"x\""));
+  EXPECT_TRUE(eventually([&] { return get("/v1/ready").json()["state"] == "idle"; }));
+  engine->hold();
+  post_job();
+  post_job();
+
+  const TestReply reply = get("/metrics");
+  EXPECT_EQ(reply.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  for (const std::string line : {
+           "# TYPE llm_worker_requests_total counter",
+           "llm_worker_ready 1",
+           "llm_worker_requests_total{outcome=\"max_tokens\"} 1",
+           "llm_worker_requests_total{outcome=\"stop_sequence\"} 1",
+           "llm_worker_requests_total{outcome=\"error\"} 0",
+           "llm_worker_requests_total{outcome=\"refused\"} 2",
+           "llm_worker_queue_depth 2",
+           "llm_worker_running_sequences 0",
+           "llm_worker_prompt_tokens_total 11",
+           "llm_worker_prefix_cache_hit_tokens_total 5",
+           "llm_worker_generated_tokens_total 7",
+           "llm_worker_kv_pages_total 40",
+           "llm_worker_kv_pages_used 3",
+           "llm_worker_decode_bytes_per_second 3000000000",
+           "# TYPE llm_worker_time_to_first_token_seconds histogram",
+           "llm_worker_time_to_first_token_seconds_bucket{le=\"0.0025\"} 0",
+           "llm_worker_time_to_first_token_seconds_bucket{le=\"0.005\"} 1",
+           "llm_worker_time_to_first_token_seconds_bucket{le=\"250\"} 2",
+           "llm_worker_time_to_first_token_seconds_sum 0.203",
+           "llm_worker_time_to_first_token_seconds_count 2",
+           "llm_worker_inter_token_seconds_bucket{le=\"250\"} 0",
+           "llm_worker_inter_token_seconds_bucket{le=\"+Inf\"} 1",
+       }) {
+    EXPECT_NE(("\n" + reply.body).find("\n" + line + "\n"), std::string::npos) << line << "\n"
+                                                                               << reply.body;
+  }
+  const std::string name = "\nllm_worker_resident_memory_bytes ";
+  const std::size_t at = reply.body.find(name);
+  ASSERT_NE(at, std::string::npos);
+  EXPECT_GT(std::stod(reply.body.substr(at + name.size())), 1e6);
+}
+
+TEST_F(Operations, ThePageIsPublicAndAsksForNothingFromElsewhere) {
+  ServerOptions options;
+  options.api_key = "secret";
+  start(options);
+  const TestReply page = get("/");
+  EXPECT_EQ(page.status, 200);
+  EXPECT_EQ(page.header("content-type"), "text/html; charset=utf-8");
+  EXPECT_NE(page.header("content-security-policy").find("default-src 'none'"), std::string::npos);
+  EXPECT_NE(page.body.find("<!doctype html>"), std::string::npos);
+}
+
 TEST_F(Operations, AHiveThatIsNotThereDisturbsNothing) {
   ServerOptions options;
   options.heartbeat = {

@@ -39,6 +39,7 @@ class ServerFixture : public ::testing::Test {
              bool with_engine = true) {
     engine = std::make_shared<FakeEngine>(engine_options);
     engine->chat = chat;
+    engine->token_text = token_text;
     options.port = 0;
     auto started = Server::start(std::move(options));
     ASSERT_TRUE(started.has_value()) << started.error().message();
@@ -80,6 +81,8 @@ class ServerFixture : public ::testing::Test {
 
   /// The engine's chat template; set before start().
   std::function<Result<RenderedChat>(const ChatRequest&)> chat;
+  /// FakeEngine::token_text; set before start().
+  std::function<std::string(std::int64_t)> token_text;
   std::shared_ptr<FakeEngine> engine;
   std::unique_ptr<Server> server;
 };

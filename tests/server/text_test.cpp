@@ -82,13 +82,20 @@ TEST(Routes, SegmentsMatchExactly) {
   router.add({.method = "GET", .pattern = "/a/{id}/b", .handle = {}});
   router.add({.method = "DELETE", .pattern = "/a/{id}", .handle = {}});
   EXPECT_EQ(router.match("GET", "/a/x/b").params, std::vector<std::string>{"x"});
-  EXPECT_EQ(router.match("DELETE", "/a/%2F").params, std::vector<std::string>{"%2F"});
+  EXPECT_EQ(router.match("DELETE", "/a/b%2Fc+%zz").params, std::vector<std::string>{"b/c+%zz"});
   for (const char* path : {"/a//b", "/a/x/b/", "/a/x/y/b", "/a/x/", "/a"}) {
     const auto match = router.match("GET", path);
     EXPECT_EQ(match.route, nullptr) << path;
     EXPECT_EQ(match.allowed, "") << path;
   }
   EXPECT_EQ(router.match("POST", "/a/x").allowed, "DELETE, OPTIONS");
+}
+
+TEST(Routes, TheRestOfAPathMayBeOneParameter) {
+  Router router;
+  router.add({.method = "GET", .pattern = "/models/{id...}", .handle = {}});
+  EXPECT_EQ(router.match("GET", "/models/hf:a/b").params, std::vector<std::string>{"hf:a/b"});
+  EXPECT_EQ(router.match("GET", "/models/").route, nullptr);
 }
 
 TEST(Targets, QueriesAreDecoded) {

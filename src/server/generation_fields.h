@@ -1,0 +1,26 @@
+// The fields of a request body that say how to generate, as rows of a schema. Shared by the jobs
+// API and the OpenAI API.
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "llm/engine.h"
+#include "server/field_schema.h"
+
+namespace llm::server {
+
+/// temperature, top_p, ..., stop, seed, logit_bias; read into `generation`. Both must outlive the
+/// rows.
+std::vector<Field> sampling_fields(GenerationRequest& generation, const ModelInfo& model);
+
+/// `not_loaded`: the wanted type, when the model supports it but has another one in memory.
+Field dtype_field(std::optional<DType>& not_loaded, const ModelInfo& model);
+
+/// Token ids of the vocabulary, or why not. Names the place and never repeats a value: they are
+/// part of a prompt.
+Result<std::vector<std::int32_t>> read_token_ids(const core::Json& list, std::string_view name,
+                                                 std::int64_t vocab_size);
+
+}  // namespace llm::server

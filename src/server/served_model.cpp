@@ -1,0 +1,90 @@
+#include "server/served_model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "server/api_error.h"
+
+namespace llm::server {
+namespace {
+
+constexpr int kShutdownRetrySeconds = 5;
+
+// A second copy of the weights is not loaded on request; the numbers say what it would take.
+HttpResponse dtype_not_resident(DType wanted, const ModelInfo& info) {
+  const std::uint64_t bytes =
+      info.capabilities.parameters * static_cast<std::uint64_t>(dtype_info(wanted).block_bytes);
+  const std::string_view loaded = to_string(info.capabilities.dtype);
+  FieldError error = {.field = "dtype",
+                      .constraint = fmt::format("resident({})", loaded),
+                      .message = fmt::format(
+                          "dtype {} is supported but not loaded: {} is ({} bytes of weights); "
+                          "{} would take another {} bytes, and the budget for further copies "
+                          "is 0 bytes",
+                          to_string(wanted), loaded, info.memory.weights, to_string(wanted), bytes),
+                      .value = to_string(wanted)};
+  return problem_response({.error = ApiError::dtype_not_resident,
+                           .message = {},
+                           .fields = {std::move(error)},
+                           .details = {{"loaded_bytes", info.memory.weights},
+                                       {"required_bytes", bytes},
+                                       {"available_bytes", 0}}});
+}
+
+// The engine says when a place may be free.
+HttpResponse queue_full(const Status& status) {
+  constexpr std::int64_t kLongestSeconds = 120;
+  const std::int64_t seconds =
+      std::clamp<std::int64_t>((status.retry_after_ms() + 999) / 1000, 1, kLongestSeconds);
+  return retry_later(ApiError::queue_full, status.message(), static_cast<int>(seconds));
+}
+
+}  // namespace
+
+std::string served_model_name(const ServerOptions& options, const ModelInfo& info) {
+  return options.model_name.empty() ? info.name : options.model_name;
+}
+
+bool names_model(const ServerOptions& options, const ModelInfo& info, std::string_view name) {
+  return name == served_model_name(options, info) || name == info.name || name == info.path ||
+         std::find(options.model_aliases.begin(), options.model_aliases.end(), name) !=
+             options.model_aliases.end();
+}
+
+HttpResponse unknown_model(const ServerOptions& options, const ModelInfo& info,
+                           std::string_view name) {
+  constexpr std::size_t kLongestShown = 200;
+  return error_response(
+      ApiError::model_not_found,
+      fmt::format("model \"{}\" is not served here (this worker serves \"{}\")",
+                  name.substr(0, kLongestShown), served_model_name(options, info)));
+}
+
+std::optional<HttpResponse> check_model(const ServerOptions& options, const ModelInfo& info,
+                                        std::string_view name, std::optional<DType> not_loaded) {
+  if (!name.empty() && !names_model(options, info, name)) return unknown_model(options, info, name);
+  if (not_loaded) return dtype_not_resident(*not_loaded, info);
+  return std::nullopt;
+}
+
+HttpResponse shutting_down(std::string_view why) {
+  return retry_later(ApiError::shutting_down, why, kShutdownRetrySeconds);
+}
+
+HttpResponse refused_by_engine(const Engine& engine, const Status& status, std::string_view field) {
+  switch (status.code()) {
+    case StatusCode::invalid_argument:
+    case StatusCode::unsupported:
+      return field_error_response(
+          {{std::string(field), "fits_context", status.message(), nullptr}});
+    case StatusCode::unavailable:
+      if (status.retry_after_ms() > 0) return queue_full(status);
+      if (!engine.health().ok()) return error_response(ApiError::model_failed, status.message());
+      return shutting_down(status.message());
+    default:
+      return error_response(ApiError::internal, status.message());
+  }
+}
+
+}  // namespace llm::server
