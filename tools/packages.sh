@@ -7,7 +7,8 @@ run_packages=(
 )
 test_packages=(
   "${run_packages[@]}"
-  ccache clang libbenchmark-dev libclang-rt-dev libgmock-dev libgtest-dev python3-venv
+  ccache chromium chromium-driver clang fonts-dejavu-core libbenchmark-dev libclang-rt-dev libgmock-dev
+  libgtest-dev python3-venv
 )
 
 # install_packages NAME...: quick when all are there; needs root otherwise.

@@ -41,7 +41,9 @@ def open_browser():
 class PageTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        environment = {k: v for k, v in os.environ.items() if k not in ("LLM_ISA", "LLORCH_API_TOKEN")}
+        # Slow enough that tokens can be watched as they come.
+        environment = {k: v for k, v in os.environ.items() if k != "LLORCH_API_TOKEN"}
+        environment["LLM_ISA"] = "ref"
         cls.worker = cls.enterClassContext(
             Worker(WORKER, DEMO, "--api-key", KEY, environment=environment))
         cls.browser = open_browser()
@@ -49,6 +51,7 @@ class PageTest(unittest.TestCase):
 
     def setUp(self):
         self.browser.get(f"http://127.0.0.1:{self.worker.port}/")
+        self.browser.get_log("browser")  # forgets what other tests left
         self.settings_open(True)
         self.fill("key", KEY + Keys.TAB)
         self.wait(lambda: "context" in self.text("about"))
@@ -114,9 +117,40 @@ class PageTest(unittest.TestCase):
         self.wait(lambda: self.answers() and len(self.answers()[0].find_element(By.TAG_NAME, "p").text) > 3)
         self.find("prompt").send_keys(Keys.ESCAPE)
         self.assertIn("cancelled", self.finished().find_element(By.TAG_NAME, "small").text)
-        jobs = self.worker.request("GET", "/v1/jobs", headers={"x-api-key": KEY})[1]["jobs"]
-        self.assertEqual(jobs[-1]["state"], "cancelled")
+        self.wait(lambda: self.worker.get("/v1/ready")[1]["state"] == "idle", "it still runs")
         self.assertTrue(self.find("send").is_enabled())
+
+    def test_tokens_are_shown_as_they_arrive(self):
+        self.ask("Tell me a story.", max_tokens="400", temperature="0")
+        self.wait(lambda: self.answers() and "running" in self.answers()[0].get_attribute("class"))
+        lengths = set()
+        while "running" in self.answers()[0].get_attribute("class"):
+            lengths.add(len(self.answers()[0].find_element(By.TAG_NAME, "p").text))
+        self.assertGreater(len(lengths), 3)
+        self.assertRegex(self.finished().find_element(By.TAG_NAME, "small").text,
+                         r"^\d+ tokens · [\d.]+ tokens/s")
+
+    def test_a_text_is_continued(self):
+        self.find("mode").send_keys("continue")
+        self.ask("Once upon a time", temperature="0", max_tokens="20")
+        self.assertGreater(len(self.finished().find_element(By.TAG_NAME, "p").text), 20)
+
+    def test_precision_and_seed_are_asked_of_the_worker(self):
+        self.assertEqual([option.get_attribute("value") for option in
+                          self.find("dtype").find_elements(By.TAG_NAME, "option")], ["", "f16", "bf16"])
+        self.find("dtype").send_keys("bf16")
+        self.ask("Hello")
+        self.wait(lambda: "dtype bf16" in self.text("error"))
+        self.browser.refresh()
+        self.wait(lambda: "context" in self.text("about"))
+        self.settings_open(True)
+        answers = []
+        for _ in range(2):
+            self.ask("Tell me a story.", max_tokens="12", seed="5")
+            answers.append(self.finished(1).find_element(By.TAG_NAME, "p").text)
+            self.find("clear").click()
+            self.settings_open(True)
+        self.assertEqual(answers[0], answers[1])
 
     def test_errors_are_shown_and_the_text_is_kept(self):
         self.ask("Keep me", max_tokens="999999")
