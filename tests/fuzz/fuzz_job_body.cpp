@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "core/check.h"
+#include "server/chat_fields.h"
 #include "server/job_request.h"
 
 namespace {
