@@ -47,6 +47,9 @@ struct LoadOptions {
   /// Whether requests that begin alike share the keys and values of their beginning, also after
   /// one has ended. Never changes a result.
   bool prefix_cache = true;
+  /// For the weights of all precisions together that requests ask for (GenerationRequest::dtype),
+  /// in bytes; 0: as much as memory allows.
+  std::size_t max_weights_bytes = 0;
   /// Requests that may wait when `max_sequences` run; further ones are refused.
   int max_queue = 64;
   /// Prompts are processed in slices between the tokens of running streams, so that two tokens of
@@ -70,6 +73,8 @@ struct GenerationRequest {
   /// Report the prompt's tokens (on_prompt_token) with so many alternatives each, 0..20. The prefix
   /// cache is not used for such a prompt: the logits of all its positions are needed.
   std::optional<int> prompt_logprobs;
+  /// Precision to run in: the loaded one, or another supported one, which is then loaded beside it.
+  std::optional<DType> dtype;
   bool ignore_eos = false;  ///< end tokens are tokens like others
   /// No end token is chosen and no stop string ends the generation before so many tokens.
   std::int64_t min_tokens = 0;
@@ -141,7 +146,10 @@ class LLM_API Engine {
  public:
   virtual ~Engine() = default;
 
+  /// Of the model in the precision that was asked for at loading.
   virtual const ModelInfo& info() const = 0;
+  /// That precision, and those that are loaded beside it now.
+  virtual std::vector<DType> loaded_dtypes() const = 0;
 
   /// Token ids of a text. `add_special`: with BOS and the like.
   virtual Result<std::vector<std::int32_t>> tokenize(std::string_view text,
@@ -159,9 +167,10 @@ class LLM_API Engine {
   /// Checks the request and puts it in the queue. Errors are returned here, and then the observer
   /// is never called: invalid_argument for a value out of range or a prompt that leaves no room;
   /// unavailable when the engine is stopping or has failed, or, with retry_after_ms() above 0, when
-  /// the queue is full. Otherwise on_end is called exactly once, in the end.
-  /// For several answers to one prompt, submit it several times, with different seeds: its keys and
-  /// values are computed once (LoadOptions::prefix_cache).
+  /// the queue is full; resource_exhausted, with the numbers, when the model cannot be loaded in
+  /// the precision wanted. Otherwise on_end is called exactly once, in the end. For several answers
+  /// to one prompt, submit it several times, with different seeds: its keys and values are computed
+  /// once (LoadOptions::prefix_cache).
   virtual Result<RequestId> submit(GenerationRequest request,
                                    std::shared_ptr<GenerationObserver> observer) = 0;
   /// Ends a request with StopReason::cancelled within one step (a token, or a slice of a prompt);

@@ -204,6 +204,12 @@ void add_engine_options(CLI::App& command, LoadOptions& load) {
       ->transform(CLI::AsSizeValue(false))
       ->type_name("SIZE");
   command
+      .add_option("--max-weights", load.max_weights_bytes,
+                  "Memory for the weights of all dtypes together that jobs may ask for, e.g. 6GiB; "
+                  "0 = as much as fits")
+      ->transform(CLI::AsSizeValue(false))
+      ->type_name("SIZE");
+  command
       .add_option("--prefix-cache", load.prefix_cache,
                   "Whether jobs that begin alike share the keys and values of their beginning")
       ->transform(CLI::CheckedTransformer(kSwitch))

@@ -56,11 +56,14 @@ models::DecoderOptions decoder_options(const LoadOptions& options) {
     return sampling::SamplingScratch::bytes_for(config.vocab_size) +
            request_bytes(options, context, sequences);
   };
+  std::optional<std::size_t> max_weights;
+  if (options.max_weights_bytes > 0) max_weights = options.max_weights_bytes;
   return {.dtype = options.dtype,
           .context = options.context,
           .max_sequences = options.max_sequences,
           .max_batch_rows = options.max_batch_rows,
           .kv_cache_bytes = options.kv_cache_bytes,
+          .max_weights = max_weights,
           .other_bytes = other,
           .other_bytes_per_page = BlockManager::bytes_for(1),
           .on_progress = options.on_progress};
@@ -79,13 +82,11 @@ Result<OpenedModel> open_model(const std::string& path) {
   return opened;
 }
 
-void add_engine_memory(const OpenedModel& opened, const models::LoadedModel& model,
-                       const LoadOptions& options, MemoryPlan& memory) {
+void add_engine_memory(const models::LoadedModel& model, const LoadOptions& options,
+                       MemoryPlan& memory) {
   memory.scratch += sampling::SamplingScratch::bytes_for(model.config.vocab_size);
   memory.tables = BlockManager::bytes_for(model.kv_pages) +
                   request_bytes(options, model.context, model.max_sequences);
-  memory.tokenizer = opened.tokenizer_bytes;
-  memory.program = opened.program_bytes;
 }
 
 ModelInfo describe_model(const formats::ModelFile& file, const models::LoadedModel& model,
@@ -121,7 +122,9 @@ Result<ModelInfo> plan_model(const std::string& path, const LoadOptions& options
   LLM_ASSIGN_OR_RETURN(const models::LoadedModel model,
                        models::plan_decoder(*opened.file, decoder_options(options), *ops, pool));
   ModelInfo info = describe_model(*opened.file, model, *ops, pool.size());
-  add_engine_memory(opened, model, options, info.memory);
+  add_engine_memory(model, options, info.memory);
+  info.memory.tokenizer = opened.tokenizer_bytes;
+  info.memory.program = opened.program_bytes;
   LLM_ASSIGN_OR_RETURN(info.capabilities.eos_tokens,
                        find_eos_tokens(*opened.file, *opened.tokenizer, model.config.vocab_size));
   return info;

@@ -34,9 +34,10 @@ Result<OpenedModel> open_model(const std::string& path);
 ModelInfo describe_model(const formats::ModelFile& file, const models::LoadedModel& model,
                          const kernels::Ops& ops, int threads);
 
-/// Completes the memory plan by what an engine takes beside the decoder.
-void add_engine_memory(const OpenedModel& opened, const models::LoadedModel& model,
-                       const LoadOptions& options, MemoryPlan& memory);
+/// Completes a decoder's memory plan by what an engine takes beside it, but for what is measured
+/// (MemoryPlan::tokenizer and program).
+void add_engine_memory(const models::LoadedModel& model, const LoadOptions& options,
+                       MemoryPlan& memory);
 
 /// What load_model(path, options) would report if called now, memory plan included, without reading
 /// the weights. Errors as load_model.

@@ -41,6 +41,14 @@ Status check_request(const GenerationRequest& request) {
 
 }  // namespace
 
+Sequence::Clock::time_point deadline_of(const GenerationRequest& request,
+                                        Sequence::Clock::time_point submitted) {
+  if (!request.timeout_ms) return Sequence::Clock::time_point::max();
+  // A hundred years at most: adding more would overflow.
+  constexpr std::int64_t kLongest = std::int64_t{100} * 365 * 24 * 3600 * 1000;
+  return submitted + std::chrono::milliseconds(std::min(*request.timeout_ms, kLongest));
+}
+
 LocalEngine::LocalEngine(LoadedParts parts, const LoadOptions& options, RunnerHooks hooks)
     : parts_(std::move(parts)),
       now_(hooks.now),
@@ -52,28 +60,30 @@ LocalEngine::LocalEngine(LoadedParts parts, const LoadOptions& options, RunnerHo
                   .max_token_gap_ms = options.max_token_gap_ms,
                   .cost_per_position = work_.cost_per_position()},
                  blocks_, parts_.model.decoder->rope()),
-      runner_(*parts_.model.decoder, *parts_.tokenizer, parts_.info.capabilities.eos_tokens, work_,
-              blocks_, scheduler_, in_flight_, std::move(hooks)) {
+      runner_(*parts_.model.decoder, *parts_.shared->tokenizer, parts_.info.capabilities.eos_tokens,
+              work_, blocks_, scheduler_, in_flight_, std::move(hooks)) {
   publish_stats();
   thread_ = std::thread([this] { thread_main(); });
 }
 
-LocalEngine::~LocalEngine() {
+LocalEngine::~LocalEngine() { stop(); }
+
+void LocalEngine::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 Result<std::vector<std::int32_t>> LocalEngine::tokenize(std::string_view text,
                                                         bool add_special) const {
-  return parts_.tokenizer->encode(text, {.add_special = add_special});
+  return parts_.shared->tokenizer->encode(text, {.add_special = add_special});
 }
 
 Result<std::string> LocalEngine::detokenize(std::span<const std::int32_t> ids) const {
-  return parts_.tokenizer->decode(ids, /*skip_special=*/false);
+  return parts_.shared->tokenizer->decode(ids, /*skip_special=*/false);
 }
 
 Status LocalEngine::check_tokens(std::span<const std::int32_t> tokens) const {
@@ -106,6 +116,10 @@ Result<std::vector<std::int32_t>> LocalEngine::prompt_tokens(
 
 Result<std::unique_ptr<Sequence>> LocalEngine::make_sequence(GenerationRequest request) const {
   LLM_RETURN_IF_ERROR(check_request(request));
+  if (request.dtype && *request.dtype != parts_.info.capabilities.dtype) {
+    return core::invalid_argument("dtype {}: this engine runs in {}", to_string(*request.dtype),
+                                  to_string(parts_.info.capabilities.dtype));
+  }
   LLM_ASSIGN_OR_RETURN(
       sampling::Sampler sampler,
       sampling::Sampler::create(request.sampling, parts_.info.capabilities.vocab_size));
@@ -113,7 +127,7 @@ Result<std::unique_ptr<Sequence>> LocalEngine::make_sequence(GenerationRequest r
 
   auto sequence = std::make_unique<Sequence>(
       0, std::move(sampler),
-      TextStream(*parts_.tokenizer, std::move(request.stop), /*continues_text=*/true));
+      TextStream(*parts_.shared->tokenizer, std::move(request.stop), /*continues_text=*/true));
   // The cache has room for one full context at least, so that whatever fits the context fits.
   const auto length = static_cast<std::int64_t>(tokens.size());
   const std::int64_t room = parts_.info.capabilities.max_context_length - length;
@@ -124,7 +138,7 @@ Result<std::unique_ptr<Sequence>> LocalEngine::make_sequence(GenerationRequest r
   sequence->logprobs = request.logprobs;
   sequence->prompt_logprobs = request.prompt_logprobs;
   if (request.prompt_logprobs) {
-    sequence->prompt_text.emplace(*parts_.tokenizer, /*continues_text=*/false);
+    sequence->prompt_text.emplace(*parts_.shared->tokenizer, /*continues_text=*/false);
   }
   sequence->client_key = std::move(request.client);
   sequence->tokens = std::move(tokens);
@@ -148,23 +162,29 @@ Status LocalEngine::refusal() {
           std::max<std::int64_t>(1, std::llround(seconds * 1000))};
 }
 
+Status LocalEngine::check(const GenerationRequest& request) const {
+  return make_sequence(request).status();
+}
+
 Result<RequestId> LocalEngine::submit(GenerationRequest request,
                                       std::shared_ptr<GenerationObserver> observer) {
+  return submit(std::move(request), std::move(observer), {.time = now_()});
+}
+
+Result<RequestId> LocalEngine::submit(GenerationRequest request,
+                                      std::shared_ptr<GenerationObserver> observer,
+                                      const Arrival& arrival) {
   {
     const std::lock_guard lock(mutex_);  // no work for a request that will be refused
     LLM_RETURN_IF_ERROR(refusal());
   }
-  const std::optional<std::int64_t> timeout_ms = request.timeout_ms;
+  const std::int64_t timeout_ms = request.timeout_ms.value_or(0);
+  const Sequence::Clock::time_point deadline = deadline_of(request, arrival.time);
   LLM_ASSIGN_OR_RETURN(std::unique_ptr<Sequence> sequence, make_sequence(std::move(request)));
   sequence->observer = std::move(observer);
-  sequence->submitted = now_();
-  if (timeout_ms) {
-    // A hundred years at most: adding more would overflow.
-    constexpr std::int64_t kLongest = std::int64_t{100} * 365 * 24 * 3600 * 1000;
-    sequence->timeout_ms = *timeout_ms;
-    sequence->deadline =
-        sequence->submitted + std::chrono::milliseconds(std::min(*timeout_ms, kLongest));
-  }
+  sequence->submitted = arrival.time;
+  sequence->timeout_ms = timeout_ms;
+  sequence->deadline = deadline;
   // std::function wants a copyable callable, so the sequence travels in a shared pointer.
   auto parcel = std::make_shared<std::unique_ptr<Sequence>>(std::move(sequence));
   RequestId id = 0;
@@ -172,7 +192,7 @@ Result<RequestId> LocalEngine::submit(GenerationRequest request,
     const std::lock_guard lock(mutex_);
     LLM_RETURN_IF_ERROR(refusal());
     mailbox_.push_back([this, parcel] { runner_.add(std::move(*parcel)); });
-    id = next_id_++;
+    id = arrival.id != 0 ? arrival.id : parts_.shared->next_request.fetch_add(1);
     (*parcel)->id = id;  // in the order of the mailbox
     in_flight_.fetch_add(1);
   }
@@ -231,6 +251,12 @@ bool LocalEngine::post(Command command) {
   return true;
 }
 
+// Steps of engines that have work take turns, and share the time between two tokens.
+void LocalEngine::set_working(bool working) {
+  if (working != working_) parts_.shared->turns.set_working(working);
+  working_ = working;
+}
+
 void LocalEngine::thread_main() {
   bool going = true;
   while (going) {
@@ -242,6 +268,8 @@ void LocalEngine::thread_main() {
     }
   }
   runner_.end_all(StopReason::cancelled, {});
+  set_working(false);
+  publish_stats();
 }
 
 // What has arrived, and one step. False when the engine is to stop.
@@ -250,10 +278,14 @@ bool LocalEngine::run_once() {
   std::deque<Command> commands;
   {
     std::unique_lock lock(mutex_);
+    set_working(!scheduler_.idle());
     wake_.wait(lock, [&] { return stopping_ || !mailbox_.empty() || !scheduler_.idle(); });
     commands.swap(mailbox_);
     if (stopping_ && commands.empty()) return false;
   }
+  set_working(true);
+  const StepTurns::Turn turn(parts_.shared->turns);
+  scheduler_.set_gap_share(1.0 / parts_.shared->turns.working());
   run_commands(commands);
   if (!runner_.failure().ok()) runner_.end_all(StopReason::error, runner_.failure());
   idle_steps_ = runner_.step() || scheduler_.idle() ? 0 : idle_steps_ + 1;

@@ -157,7 +157,7 @@ void Scheduler::adopt(Sequence& sequence) {
 
 void Scheduler::add_prefills(ScheduledStep& step) {
   order_prefills();
-  double work = cost_.prefill_work(step.load.decodes);
+  double work = cost_.prefill_work(step.load.decodes, gap_share_);
   for (Sequence* turn : prefills_) {
     const std::int64_t room = options_.max_rows - static_cast<std::int64_t>(step.rows.size());
     if (room <= 0) break;

@@ -67,6 +67,9 @@ class Scheduler {
   /// pages are enough for every request alone.
   Scheduler(const SchedulerOptions& options, BlockManager& blocks, const models::Rope& rope);
 
+  /// What part of the gap between two tokens steps may take; the rest is for other engines.
+  void set_gap_share(double share) { gap_share_ = share; }
+
   /// Takes a new request over; leaves it to the caller when there is no memory for that
   /// (bad_alloc).
   void add(std::unique_ptr<Sequence>&& sequence);
@@ -117,6 +120,7 @@ class Scheduler {
   Sequences running_;
   Sequences preempted_;
   std::vector<Sequence*> prefills_;  // of the step being filled
+  double gap_share_ = 1;
   std::uint64_t step_number_ = 0;
   std::uint64_t preemptions_ = 0;
   Clock::time_point next_deadline_ = Clock::time_point::max();

@@ -9,6 +9,8 @@ namespace {
 
 constexpr double kFirstWork = 32;  // before anything is known
 constexpr double kLeastWork = 8;   // less would read all weights for next to nothing
+// Of the gap: estimates are medians, so half of the steps take longer.
+constexpr double kAim = 0.85;
 constexpr double kSliceGapsWithoutStreams = 4;
 constexpr double kLeastPrefillPerDecode = 0.25;  // of the time
 
@@ -47,13 +49,14 @@ double StepCost::decode_ms(std::int64_t decodes) const {
   return static_cast<double>(decodes) * ms_per_work();
 }
 
-double StepCost::prefill_work(std::int64_t decodes) const {
+double StepCost::prefill_work(std::int64_t decodes, double gap_share) const {
   if (max_gap_ms_ <= 0) return std::numeric_limits<double>::infinity();
   if (ms_per_work_.empty()) return kFirstWork;
   const double decode = decode_ms(decodes);
-  const double budget = decodes > 0
-                            ? std::max(max_gap_ms_ - decode, decode * kLeastPrefillPerDecode)
-                            : max_gap_ms_ * kSliceGapsWithoutStreams;
+  const double gap_ms = gap_share * max_gap_ms_;
+  const bool streams = decodes > 0 || gap_share < 1;
+  const double budget = streams ? std::max(kAim * gap_ms - decode, decode * kLeastPrefillPerDecode)
+                                : gap_ms * kSliceGapsWithoutStreams;
   // Larger slices than were ever measured are approached in steps.
   const double trusted = 2 * largest_work_;
   return std::max(std::min(budget / ms_per_work(), trusted), kLeastWork);

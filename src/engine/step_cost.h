@@ -41,8 +41,9 @@ class StepCost {
   /// run, the step shall take no longer than the gap; when decoding alone takes (nearly) as long,
   /// prompts still get a fifth of the time. Without streams a step may take four gaps: larger
   /// slices are more efficient, and a request that arrives or is cancelled waits for one at most.
-  /// Infinite when there is no limit.
-  double prefill_work(std::int64_t decodes) const;
+  /// Infinite when there is no limit. `gap_share`: how much of the gap is ours; the rest belongs to
+  /// other engines, whose streams wait for our steps too.
+  double prefill_work(std::int64_t decodes, double gap_share = 1) const;
 
   void observe(const StepLoad& load, double ms);
 

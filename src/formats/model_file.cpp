@@ -1,8 +1,10 @@
 #include "formats/model_file.h"
 
+#include <cstring>
 #include <system_error>
 #include <utility>
 
+#include "core/check.h"
 #include "core/error.h"
 #include "formats/gguf_reader.h"
 #include "formats/open_model.h"
@@ -91,6 +93,18 @@ Result<core::Json> ModelFile::companion_json(std::string_view file_name) const {
     return text.error();
   }
   return core::parse_json(*text, path.string());
+}
+
+Status ModelFile::read(const TensorEntry& tensor, std::size_t offset,
+                       std::span<std::byte> target) const {
+  LLM_CHECK(offset <= tensor.view.bytes && target.size() <= tensor.view.bytes - offset);
+  if (contents_.files.empty()) {  // planned, not on disk
+    std::memcpy(target.data(), tensor.view.data + offset, target.size());
+    return {};
+  }
+  const core::MappedFile& file = contents_.files[tensor.file];
+  const auto begin = static_cast<std::size_t>(tensor.view.data - file.bytes().data());
+  return file.reader().read(begin + offset, target);
 }
 
 std::size_t ModelFile::tensor_bytes() const {

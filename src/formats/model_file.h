@@ -9,7 +9,9 @@
 // file (of a split model: any of its parts).
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -68,6 +70,10 @@ class ModelFile {
   Result<core::Json> companion_json(std::string_view file_name) const;
   /// The same as text, empty when absent.
   Result<std::string> companion_text(std::string_view file_name) const;
+
+  /// Copies bytes of a tensor, from `offset` within it on. The file is read, not its mapping: when
+  /// it was cut since it was opened, that is an io_error instead of the end of the process.
+  Status read(const TensorEntry& tensor, std::size_t offset, std::span<std::byte> target) const;
 
   /// Sum of the tensors' bytes.
   std::size_t tensor_bytes() const;

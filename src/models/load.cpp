@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/error.h"
 #include "core/memory.h"
 #include "models/memory_plan.h"
 #include "models/network_builder.h"
@@ -90,6 +91,12 @@ Result<LoadedModel> plan_decoder(const formats::ModelFile& file, const DecoderOp
   model.parameters = builder.parameters();
   model.expert_bytes = network.expert_bytes();
 
+  if (options.max_weights && network.bytes() > *options.max_weights) {
+    return core::resource_exhausted("the weights take {} bytes as {}, allowed for them are {}",
+                                    network.bytes(), to_string(model.types.reported),
+                                    *options.max_weights);
+  }
+
   const kernels::KvShape kv_shape = shape_of_cache(config, model.types.kv);
   const std::vector<Rope> ropes = make_ropes(config);
   const std::size_t page = ops.kv_page_bytes(kv_shape) * static_cast<std::size_t>(config.n_layers);
@@ -112,7 +119,7 @@ Result<LoadedModel> plan_decoder(const formats::ModelFile& file, const DecoderOp
                                       .tables_per_page = options.other_bytes_per_page,
                                       .other = other,
                                       .scratch = scratch},
-                                     core::available_memory()));
+                                     options.available.value_or(core::available_memory())));
   model.context = division.context;
   model.max_sequences = division.sequences;
   model.max_rows = division.batch_rows;
@@ -128,8 +135,9 @@ Result<LoadedModel> load_decoder(const formats::ModelFile& file, const DecoderOp
                                  const kernels::Ops& ops, core::ThreadPool& pool) {
   LLM_ASSIGN_OR_RETURN(LoadedModel model, plan_decoder(file, options, ops, pool));
   const ModelConfig& config = model.config;
-  NetworkBuilder builder(file, config, model.types, ops, pool, LoadMode::read);
-  LLM_ASSIGN_OR_RETURN(Network network, builder.build(options.on_progress));
+  core::ThreadPool& loading = options.loading_pool != nullptr ? *options.loading_pool : pool;
+  NetworkBuilder builder(file, config, model.types, ops, loading, LoadMode::read);
+  LLM_ASSIGN_OR_RETURN(Network network, builder.build(options.on_progress, options.stop));
   LLM_ASSIGN_OR_RETURN(KvCache cache, KvCache::create(ops, shape_of_cache(config, model.types.kv),
                                                       config.n_layers, model.kv_pages));
   const StepSizes sizes = sizes_of_step(config, network, ops, model.max_rows, model.max_sequences);

@@ -2,12 +2,14 @@
 // types, plans memory, prepares weights.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "core/memory.h"
 #include "core/thread_pool.h"
 #include "formats/model_file.h"
 #include "kernels/kernels.h"
@@ -21,16 +23,23 @@ namespace llm::models {
 struct DecoderOptions {
   /// "", "auto", "f32", "f16", "bf16"; see resolve_types().
   std::string dtype;
-  std::int64_t context = 0;         ///< positions per sequence; 0: the model's
-  int max_sequences = 0;            ///< 0: chosen
-  std::int64_t max_batch_rows = 0;  ///< 0: chosen
-  std::size_t kv_cache_bytes = 0;   ///< 0: chosen
+  std::int64_t context = 0;                ///< positions per sequence; 0: the model's
+  int max_sequences = 0;                   ///< 0: chosen
+  std::int64_t max_batch_rows = 0;         ///< 0: chosen
+  std::size_t kv_cache_bytes = 0;          ///< 0: chosen
+  std::optional<std::size_t> max_weights;  ///< bytes that weights may take; absent: what there is
   /// What the caller will take beside the decoder: once, and for every page of the cache. May be
   /// empty.
   std::function<std::size_t(const ModelConfig&, std::int64_t context, int sequences)> other_bytes;
   std::size_t other_bytes_per_page = 0;
+  /// What may be taken; absent: what the machine and the control groups leave now.
+  std::optional<core::AvailableMemory> available;
+  /// Prepares the weights instead of the pool that steps run on; null: that one.
+  core::ThreadPool* loading_pool = nullptr;
   /// Called after each layer, on the calling thread; may be empty.
   std::function<void(const LoadProgress&)> on_progress;
+  /// Looked at after each layer: once true, loading ends as cancelled. May be null.
+  const std::atomic<bool>* stop = nullptr;
 };
 
 /// Types of a model in memory.

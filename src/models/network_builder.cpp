@@ -34,7 +34,8 @@ BiasRule NetworkBuilder::bias_rule(bool stated) const {
   return stated ? BiasRule::required : BiasRule::none;
 }
 
-Result<Network> NetworkBuilder::build(const std::function<void(const LoadProgress&)>& on_progress) {
+Result<Network> NetworkBuilder::build(const std::function<void(const LoadProgress&)>& on_progress,
+                                      const std::atomic<bool>* stop) {
   Network network;
   const auto report = [&](std::int64_t layers) {
     if (!on_progress) return;
@@ -49,6 +50,9 @@ Result<Network> NetworkBuilder::build(const std::function<void(const LoadProgres
     LLM_ASSIGN_OR_RETURN(Layer layer, load_layer(l));
     network.layers.push_back(std::move(layer));
     report(l + 1);
+    if (stop != nullptr && stop->load()) {
+      return Status(StatusCode::cancelled, "loading was stopped");
+    }
   }
   LLM_ASSIGN_OR_RETURN(network.final_norm, norm(config_.names.final_norm, 0));
   LLM_RETURN_IF_ERROR(load_head(network));

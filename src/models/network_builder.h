@@ -1,6 +1,7 @@
 // NetworkBuilder: turns the tensors of one file into the network that a ModelConfig describes.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <string>
 
@@ -18,8 +19,9 @@ class NetworkBuilder {
   NetworkBuilder(const formats::ModelFile& file, const ModelConfig& config, const ModelTypes& types,
                  const kernels::Ops& ops, core::ThreadPool& pool, LoadMode mode);
 
-  /// Every tensor of the file is claimed, or an error names it.
-  Result<Network> build(const std::function<void(const LoadProgress&)>& on_progress);
+  /// Every tensor of the file is claimed, or an error names it. See DecoderOptions for `stop`.
+  Result<Network> build(const std::function<void(const LoadProgress&)>& on_progress,
+                        const std::atomic<bool>* stop = nullptr);
 
   std::uint64_t parameters() const { return parameters_ + loader_.parameters(); }
 

@@ -53,8 +53,10 @@ Result<std::vector<float>> TensorClaims::values(std::string_view name, const cor
                              to_string(entry->view.dtype));
   }
   const std::int64_t count = shape.elements().value_or(0);
+  std::vector<std::byte> stored(entry->view.bytes);
+  LLM_RETURN_IF_ERROR(file_.read(*entry, 0, stored));
   std::vector<float> values(static_cast<std::size_t>(count));
-  quant::decode_row(entry->view.dtype, entry->view.data, values.data(), count);
+  quant::decode_row(entry->view.dtype, stored.data(), values.data(), count);
   if (!all_finite(values)) {
     return core::corrupt_data("{}: expected finite numbers, found NaN or infinity", where(name));
   }

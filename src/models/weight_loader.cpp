@@ -1,5 +1,6 @@
 #include "models/weight_loader.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 
@@ -122,13 +123,13 @@ Result<Linear> WeightLoader::transposed(const LinearPart& part, std::int64_t col
 
   const std::int64_t rows = part.rows;
   const std::size_t stored_bytes = row_bytes(entry->view.dtype, static_cast<std::size_t>(cols));
+  std::vector<std::byte> stored(stored_bytes);
   std::vector<float> row(static_cast<std::size_t>(cols));
   std::vector<float> turned(static_cast<std::size_t>(rows * cols));
   for (std::int64_t r = 0; r < rows; ++r) {
     const std::int64_t source = part.row_in_file(r);
-    quant::decode_row(entry->view.dtype,
-                      entry->view.data + static_cast<std::size_t>(source) * stored_bytes,
-                      row.data(), cols);
+    LLM_RETURN_IF_ERROR(read_rows(*entry, part, r, 1, stored_bytes, stored.data()));
+    quant::decode_row(entry->view.dtype, stored.data(), row.data(), cols);
     factors.apply(source, row.data(), cols);
     if (!all_finite(row)) {
       return core::corrupt_data("{}: row {}: expected finite numbers, found NaN or infinity",
@@ -155,6 +156,21 @@ Result<Linear> WeightLoader::transposed(const LinearPart& part, std::int64_t col
   return linear;
 }
 
+Status WeightLoader::read_rows(const formats::TensorEntry& entry, const LinearPart& part,
+                               std::int64_t first, std::int64_t count, std::size_t stored_bytes,
+                               std::byte* buffer) const {
+  for (std::int64_t row = 0; row < count;) {
+    const std::int64_t source = part.row_in_file(first + row);
+    std::int64_t run = 1;  // rows that follow each other in the file too
+    while (row + run < count && part.row_in_file(first + row + run) == source + run) ++run;
+    LLM_RETURN_IF_ERROR(file_.read(entry, static_cast<std::size_t>(source) * stored_bytes,
+                                   {buffer + static_cast<std::size_t>(row) * stored_bytes,
+                                    static_cast<std::size_t>(run) * stored_bytes}));
+    row += run;
+  }
+  return {};
+}
+
 Status WeightLoader::pack(const formats::TensorEntry& entry, const LinearPart& part,
                           const BlockScales& scales, DType dtype, Linear& linear) const {
   const core::TensorView& view = entry.view;
@@ -165,29 +181,37 @@ Status WeightLoader::pack(const formats::TensorEntry& entry, const LinearPart& p
   const bool convert = view.dtype != dtype;
   const auto panel_rows = static_cast<std::size_t>(matrix.panel_rows);
 
-  // Per thread: one panel's rows in the target type, and one row in f32 on the way there.
+  // Per thread: one panel's rows as stored and in the target type, and one in f32 on the way there.
   const auto threads = static_cast<std::size_t>(pool_.size());
+  std::vector<std::vector<std::byte>> stored_rows(threads);
   std::vector<std::vector<std::byte>> converted(threads);
   std::vector<std::vector<float>> decoded(threads);
   std::vector<std::vector<const std::byte*>> rows(threads);
   for (std::size_t t = 0; t < threads; ++t) {
     rows[t].resize(panel_rows);
+    stored_rows[t].resize(panel_rows * stored_bytes);
     if (convert) {
       converted[t].resize(panel_rows * target_bytes);
       decoded[t].resize(cols);
     }
   }
   std::atomic<std::int64_t> bad_row{-1};
+  std::vector<Status> failures(threads);
   pool_.parallel_for(matrix.panels(), [&](std::int64_t panel, int thread) {
     const auto t = static_cast<std::size_t>(thread);
+    if (!failures[t].ok()) return;
+    const std::int64_t first = panel * matrix.panel_rows;
+    const std::int64_t count = std::min<std::int64_t>(matrix.panel_rows, matrix.rows - first);
+    failures[t] = read_rows(entry, part, first, count, stored_bytes, stored_rows[t].data());
+    if (!failures[t].ok()) return;
     for (std::size_t r = 0; r < panel_rows; ++r) {
-      const std::int64_t row = panel * matrix.panel_rows + static_cast<std::int64_t>(r);
+      const std::int64_t row = first + static_cast<std::int64_t>(r);
       if (row >= matrix.rows) {
         rows[t][r] = nullptr;
         continue;
       }
       const std::int64_t source = part.row_in_file(row);
-      const std::byte* stored = view.data + static_cast<std::size_t>(source) * stored_bytes;
+      const std::byte* stored = stored_rows[t].data() + r * stored_bytes;
       if (!stored_row_finite(view.dtype, stored, matrix.cols)) bad_row.store(source);
       rows[t][r] = stored;
       if (convert) {
@@ -204,11 +228,11 @@ Status WeightLoader::pack(const formats::TensorEntry& entry, const LinearPart& p
     ops_.pack_panel(dtype, matrix.cols, rows[t].data(),
                     linear.storage.data() + static_cast<std::size_t>(panel) * matrix.panel_bytes);
   });
+  for (const Status& failure : failures) LLM_RETURN_IF_ERROR(failure);
   if (bad_row.load() >= 0) {
     return core::corrupt_data("{}: row {}: expected finite numbers, found NaN or infinity",
                               claims_.where(entry.name), bad_row.load());
   }
-  file_.files()[entry.file].release_pages({view.data, view.bytes});
   return {};
 }
 

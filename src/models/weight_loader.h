@@ -46,6 +46,9 @@ class WeightLoader {
  private:
   /// A matrix with room for its packed weights, not filled; in a plan without the room.
   Result<Linear> allocate(DType dtype, std::int64_t rows, std::int64_t cols) const;
+  /// Rows of a part as stored, one after the other. `buffer`: (count, stored_bytes).
+  Status read_rows(const formats::TensorEntry& entry, const LinearPart& part, std::int64_t first,
+                   std::int64_t count, std::size_t stored_bytes, std::byte* buffer) const;
   Status pack(const formats::TensorEntry& entry, const LinearPart& part, const BlockScales& scales,
               DType dtype, Linear& linear) const;
   Result<std::vector<float>> bias(const LinearPart& part);

@@ -62,8 +62,8 @@ TEST(StepCost, KeepsTheGapAndUsesIt) {
   StepCost cost(100);
   const std::vector<double> times = mixed_steps(cost, machine, 4, 100);
   for (std::size_t step = 10; step < times.size(); ++step) {
-    EXPECT_LE(times[step], 101) << step;
-    EXPECT_GE(times[step], 90) << step;
+    EXPECT_LE(times[step], 90) << step << ": some reserve is left";
+    EXPECT_GE(times[step], 75) << step;
   }
 }
 
@@ -117,6 +117,17 @@ TEST(StepCost, WithoutStreamsSlicesAreLarger) {
   }
   EXPECT_GT(cost.prefill_work(0), 3 * cost.prefill_work(4));
   EXPECT_LE(machine.undisturbed(load_of(0, cost.prefill_work(0))), 430);
+}
+
+// Streams of another engine wait for our steps as well, and ours for its.
+TEST(StepCost, AGapCanBeShared) {
+  Machine machine;
+  StepCost cost(100);
+  mixed_steps(cost, machine, 4, 50);
+  EXPECT_LE(machine.undisturbed(load_of(4, cost.prefill_work(4, 0.5))), 51);
+  EXPECT_GE(machine.undisturbed(load_of(4, cost.prefill_work(4, 0.5))), 35);
+  EXPECT_LE(machine.undisturbed(load_of(0, cost.prefill_work(0, 0.5))), 71)
+      << "no larger slices although we have no streams";
 }
 
 TEST(StepCost, UnknownSizesAreApproachedInSteps) {

@@ -59,6 +59,7 @@ Result<RequestId> FakeEngine::submit(GenerationRequest request,
         "the prompt has {} tokens and leaves no room in a context of {} tokens", prompt_tokens,
         options_.context);
   }
+  if (request.dtype && !dtype_refusal.ok()) return dtype_refusal;
   const std::lock_guard lock(mutex_);
   const int capacity = options_.max_sequences + options_.max_queue;
   if (waiting_.size() + running_.size() >= static_cast<std::size_t>(capacity)) {

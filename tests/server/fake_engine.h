@@ -33,6 +33,7 @@ class FakeEngine : public Engine {
   ~FakeEngine() override;
 
   const ModelInfo& info() const override { return info_; }
+  std::vector<DType> loaded_dtypes() const override { return {info_.capabilities.dtype}; }
   Result<std::vector<std::int32_t>> tokenize(std::string_view text,
                                              bool add_special) const override;
   Result<std::string> detokenize(std::span<const std::int32_t> ids) const override;
@@ -59,6 +60,9 @@ class FakeEngine : public Engine {
 
   /// What stats() says, but for the requests running and waiting. Set before the server starts.
   EngineStats fixed_stats;
+
+  /// Why no other dtype than the loaded one can be had; ok: all can.
+  Status dtype_refusal;
 
   /// While held, nothing is started and no token comes out, as in a very long step.
   void hold();
