@@ -25,6 +25,7 @@ std::vector<Candidate> candidates() {
   tables.push_back({&cpu::avx512::kOps, avx512});
   const Candidate avx512_bf16 = {&cpu::avx512_bf16::kOps, avx512 && has.avx512_bf16};
   tables.insert(has.avx512_bf16_fast ? tables.begin() : tables.end(), avx512_bf16);
+  tables.insert(tables.begin(), {&cpu::avx512_amx_ops(), has.amx});
   tables.push_back({&cpu::avx2::kOps, has.avx2});
 #endif
   tables.push_back({&cpu::baseline::kOps, true});

@@ -96,7 +96,7 @@ struct AttentionArgs {
 enum class Activation : std::uint8_t { silu, gelu, gelu_tanh };
 
 struct Ops {
-  std::string_view name;  ///< "ref", "baseline", "avx2", "avx512", "avx512_bf16"
+  std::string_view name;  ///< "ref", "baseline", "avx2", "avx512", "avx512_bf16", "avx512_amx"
 
   // ---- Weights ------------------------------------------------------------------------------
   InputFormat (*input_format)(DType weight);

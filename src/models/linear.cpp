@@ -10,6 +10,11 @@ namespace {
 // Rows per slice of element-wise work: enough to be worth a hand-over, few enough to balance.
 constexpr std::int64_t kRowSlice = 8;
 
+// Panels that a thread multiplies at a time. Of many rows, several: the rows, which may be more
+// than its cache holds, are then read less often.
+constexpr std::int64_t kManyRows = 32;
+constexpr std::int64_t kPanelsOfManyRows = 4;
+
 }  // namespace
 
 void Compute::for_rows(std::int64_t rows,
@@ -51,6 +56,7 @@ void LinearGroup::apply(MatmulInput& input, float* y, std::int64_t y_stride, boo
   std::array<kernels::MatmulArgs, kMaxMembers> args;
   std::array<std::int64_t, kMaxMembers + 1> first_piece{};
   LLM_CHECK(members_.size() <= kMaxMembers);
+  const std::int64_t panels = input.rows() < kManyRows ? 1 : kPanelsOfManyRows;
   std::int64_t column = 0;
   for (std::size_t m = 0; m < members_.size(); ++m) {
     const Linear& member = members_[m];
@@ -62,13 +68,14 @@ void LinearGroup::apply(MatmulInput& input, float* y, std::int64_t y_stride, boo
                .bias = member.bias.empty() ? nullptr : member.bias.data(),
                .accumulate = accumulate};
     column += member.matrix.rows;
-    first_piece[m + 1] = first_piece[m] + member.matrix.panels();
+    first_piece[m + 1] = first_piece[m] + (member.matrix.panels() + panels - 1) / panels;
   }
   compute.pool->parallel_for(first_piece[members_.size()], [&](std::int64_t piece, int thread) {
     std::size_t m = 0;
     while (piece >= first_piece[m + 1]) ++m;
-    const std::int64_t panel = piece - first_piece[m];
-    compute.ops->matmul(args[m], panel, panel + 1, compute.scratch(thread));
+    const std::int64_t panel = (piece - first_piece[m]) * panels;
+    const std::int64_t end = std::min(panel + panels, members_[m].matrix.panels());
+    compute.ops->matmul(args[m], panel, end, compute.scratch(thread));
   });
 }
 

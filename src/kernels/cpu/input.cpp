@@ -1,7 +1,8 @@
 // Activation rows in the form the matrix products read. A row's length in bytes is an odd multiple
 // of a cache line: the rows of a tile, read side by side, then fall into different cache sets.
 //   f32, f16  f32 values, rounded to f16 for f16 weights
-//   bf16      pairs of bf16 where the processor multiplies them, else f32 values rounded to bf16
+//   bf16      pairs of bf16 where the processor multiplies them, padded with zeros to a cache line;
+//             else f32 values rounded to bf16
 //   q8        Q8Block per 32 columns
 #include "kernels/cpu/isa.h"
 //
@@ -85,15 +86,16 @@ void prepare_row(InputFormat format, const float* from, std::int64_t cols, std::
                       [&](F32 x, std::int64_t c) { store(floats + c, rounded_to_f16(x)); });
       break;
     case InputFormat::bf16:
-      // The matrix product reads pairs: an odd column beyond the end is zero, as the kernel's
-      // vectors are; only a row of whole vectors needs no such column.
-      for_each_vector(from, cols, [&](F32 x, std::int64_t c) {
-        if constexpr (kBf16InputIsPairs) {
-          store_bf16(reinterpret_cast<std::uint16_t*>(to) + c, x);
-        } else {
-          store(floats + c, rounded_to_bf16(x));
-        }
-      });
+      // The matrix product reads pairs, or whole cache lines: columns beyond the end are zeros.
+      if constexpr (kBf16InputIsPairs) {
+        auto* values = reinterpret_cast<std::uint16_t*>(to);
+        for_each_vector(from, cols, [&](F32 x, std::int64_t c) { store_bf16(values + c, x); });
+        const std::int64_t stored = (cols + kLanes - 1) / kLanes * kLanes;
+        if (stored % kBf16Columns != 0) store_bf16(values + stored, zero());
+      } else {
+        for_each_vector(from, cols,
+                        [&](F32 x, std::int64_t c) { store(floats + c, rounded_to_bf16(x)); });
+      }
       break;
     case InputFormat::q8:
       for (std::int64_t c = 0; c < cols; c += kQuantBlock) {

@@ -1,6 +1,6 @@
 // Selects the vector layer of the instruction set this translation unit is compiled for. Every
 // file that includes this one is compiled once per instruction set, with
-//   LLM_KERNEL_ISA         its name: baseline, avx2, avx512, avx512_bf16; also the innermost
+//   LLM_KERNEL_ISA         its name: baseline, avx2, avx512, avx512_bf16, avx512_amx; also the innermost
 //   namespace LLM_KERNEL_VEC_HEADER  its vector layer
 //
 // Rules for these files, so that no code compiled for a larger instruction set can be picked by the

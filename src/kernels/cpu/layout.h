@@ -5,7 +5,7 @@
 // 32-bit values, as one stream in the order in which the kernel reads it: each lane of a register
 // belongs to one output and steps through the columns.
 //   f32, f16     [column][output]
-//   bf16         [column / 2][output][2]
+//   bf16         [column / 2][output][2], padded to kBf16Columns
 //   block types  see QuantFormat
 // Columns beyond the end are zeros.
 #pragma once
@@ -18,6 +18,7 @@
 namespace llm::kernels::cpu {
 
 inline constexpr int kPanelVectors = 2;
+inline constexpr int kBf16Columns = 32;  ///< of one product of AMX tiles
 inline constexpr int kQuantBlock = 32;  ///< columns that share an activation scale
 
 /// 32 activations of one row: one cache line. The sums serve weights that are stored with an

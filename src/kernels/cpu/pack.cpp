@@ -24,18 +24,16 @@ namespace {
 
 // ---- Float types --------------------------------------------------------------------------------
 
-/// Columns that lie together for one output.
-std::int64_t columns_per_step(DType dtype) { return dtype == DType::bf16 ? 2 : 1; }
-
-std::int64_t steps(DType dtype, std::int64_t cols) {
-  const std::int64_t step = columns_per_step(dtype);
-  return (cols + step - 1) / step;
+std::int64_t padded_columns(DType dtype, std::int64_t cols) {
+  if (dtype != DType::bf16) return cols;
+  return (cols + kBf16Columns - 1) / kBf16Columns * kBf16Columns;
 }
 
-/// Interleaves the rows in units of kUnit bytes; `row_bytes` need not be a multiple of it.
+/// Interleaves the rows in units of kUnit bytes; `row_bytes` need not be a multiple of it. Zeros
+/// follow up to `units`.
 template <std::size_t kUnit>
 void interleave(const std::byte* const* rows, std::size_t panel_rows, std::size_t row_bytes,
-                std::byte* panel) {
+                std::size_t units, std::byte* panel) {
   const std::size_t whole = row_bytes / kUnit;
   for (std::size_t u = 0; u < whole; ++u) {
     for (std::size_t r = 0; r < panel_rows; ++r) {
@@ -47,11 +45,11 @@ void interleave(const std::byte* const* rows, std::size_t panel_rows, std::size_
       }
     }
   }
+  std::memset(panel + whole * panel_rows * kUnit, 0, (units - whole) * panel_rows * kUnit);
   const std::size_t rest = row_bytes - whole * kUnit;
   for (std::size_t r = 0; rest != 0 && r < panel_rows; ++r) {
-    std::byte* to = panel + (whole * panel_rows + r) * kUnit;
-    std::memset(to, 0, kUnit);
-    if (rows[r] != nullptr) std::memcpy(to, rows[r] + whole * kUnit, rest);
+    if (rows[r] == nullptr) continue;
+    std::memcpy(panel + (whole * panel_rows + r) * kUnit, rows[r] + whole * kUnit, rest);
   }
 }
 
@@ -300,7 +298,7 @@ std::size_t panel_bytes(DType weight, std::int64_t cols, int lanes) {
     LLM_QUANT_DTYPES(LLM_CASE)
 #undef LLM_CASE
     default:
-      bytes = steps(weight, cols) * columns_per_step(weight) * panel_rows *
+      bytes = padded_columns(weight, cols) * panel_rows *
               static_cast<std::int64_t>(dtype_info(weight).block_bytes);
   }
   return (static_cast<std::size_t>(bytes) + 63) / 64 * 64;
@@ -310,6 +308,7 @@ void pack_panel(DType weight, std::int64_t cols, const std::byte* const* rows, i
                 int int8_offset, std::byte* panel) {
   const std::int64_t panel_rows = kPanelVectors * std::int64_t{lanes};
   const std::size_t float_row = row_bytes(weight, static_cast<std::size_t>(cols));
+  const auto padded = static_cast<std::size_t>(padded_columns(weight, cols));
   switch (weight) {
 #define LLM_CASE(name)                                                    \
   case DType::name:                                                       \
@@ -318,10 +317,13 @@ void pack_panel(DType weight, std::int64_t cols, const std::byte* const* rows, i
     LLM_QUANT_DTYPES(LLM_CASE)
 #undef LLM_CASE
     case DType::f16:
-      interleave<2>(rows, static_cast<std::size_t>(panel_rows), float_row, panel);
+      interleave<2>(rows, static_cast<std::size_t>(panel_rows), float_row, padded, panel);
       break;
-    default:  // f32, and bf16 in pairs
-      interleave<4>(rows, static_cast<std::size_t>(panel_rows), float_row, panel);
+    case DType::bf16:  // in pairs
+      interleave<4>(rows, static_cast<std::size_t>(panel_rows), float_row, padded / 2, panel);
+      break;
+    default:
+      interleave<4>(rows, static_cast<std::size_t>(panel_rows), float_row, padded, panel);
   }
 }
 

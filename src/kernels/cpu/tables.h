@@ -18,5 +18,6 @@ extern const Ops kOps;
 namespace avx512_bf16 {
 extern const Ops kOps;
 }
+const Ops& avx512_amx_ops();
 
 }  // namespace llm::kernels::cpu
