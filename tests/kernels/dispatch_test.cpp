@@ -28,8 +28,9 @@ TEST(Dispatch, BaselineAndReferenceAreAlwaysThere) {
 TEST(Dispatch, TableIsAvailableExactlyWhenTheProcessorHasItsInstructions) {
   const core::CpuFeatures& has = core::cpu_features();
   const bool avx512 = has.avx512 && has.avx512_vnni;
-  for (const auto& [name, runs] : {std::pair("avx2", has.avx2), std::pair("avx512", avx512),
-                                   std::pair("avx512_bf16", avx512 && has.avx512_bf16)}) {
+  for (const auto& [name, runs] :
+       {std::pair("avx2", has.avx2), std::pair("avx512", avx512),
+        std::pair("avx512_bf16", avx512 && has.avx512_bf16), std::pair("avx512_amx", has.amx)}) {
     const auto known = known_ops();
     if (std::find(known.begin(), known.end(), name) == known.end()) continue;  // not x86-64
     const Result<const Ops*> result = select_ops(name);
