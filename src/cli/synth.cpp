@@ -44,6 +44,10 @@ void add_synth_command(CLI::App& app, int& exit_code) {
       ->check(CLI::IsMember({"safetensors", "gguf"}));
   command->add_option("--out", options->synth.out, "Directory (safetensors) or file (gguf)")
       ->required();
+  command
+      ->add_option("--context", options->synth.context,
+                   "Longest sequence that the model states, in tokens; 0 = the shape's own")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 24));
   command->add_option("--seed", options->synth.seed, "Random seed")->capture_default_str();
   command->add_option("--threads", options->threads, "Threads; 0 = all that may be used")
       ->check(CLI::Range(0, 1024));

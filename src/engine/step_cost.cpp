@@ -9,8 +9,8 @@ namespace {
 
 constexpr double kFirstWork = 32;  // before anything is known
 constexpr double kLeastWork = 8;   // less would read all weights for next to nothing
-// Of the gap: estimates are medians, so half of the steps take longer.
-constexpr double kAim = 0.85;
+constexpr double kAim = 0.9;       // of the gap, before what steps vary by
+constexpr double kMostExcess = 1.6;
 constexpr double kSliceGapsWithoutStreams = 4;
 constexpr double kLeastPrefillPerDecode = 0.25;  // of the time
 
@@ -24,6 +24,12 @@ void RecentMedian::add(double value) {
   const auto middle = sorted.begin() + (end - sorted.begin()) / 2;
   std::nth_element(sorted.begin(), middle, end);
   median_ = *middle;
+}
+
+void RecentExcess::add(double ratio) {
+  ratios_[count_++ % kWindow] = ratio <= kMostExcess ? ratio : 1;
+  largest_ =
+      std::max(count_ < kFew ? kFirst : 1.0, *std::max_element(ratios_.begin(), ratios_.end()));
 }
 
 std::size_t StepCost::size_class(std::int64_t decodes) {
@@ -55,8 +61,9 @@ double StepCost::prefill_work(std::int64_t decodes, double gap_share) const {
   const double decode = decode_ms(decodes);
   const double gap_ms = gap_share * max_gap_ms_;
   const bool streams = decodes > 0 || gap_share < 1;
-  const double budget = streams ? std::max(kAim * gap_ms - decode, decode * kLeastPrefillPerDecode)
-                                : gap_ms * kSliceGapsWithoutStreams;
+  const double budget =
+      streams ? std::max(kAim / excess_.get() * gap_ms - decode, decode * kLeastPrefillPerDecode)
+              : gap_ms * kSliceGapsWithoutStreams;
   // Larger slices than were ever measured are approached in steps.
   const double trusted = 2 * largest_work_;
   return std::max(std::min(budget / ms_per_work(), trusted), kLeastWork);
@@ -67,6 +74,8 @@ void StepCost::observe(const StepLoad& load, double ms) {
     if (load.decodes > 0) decode_ms_[size_class(load.decodes)].add(ms);
     return;
   }
+  const double expected = decode_ms(load.decodes) + ms_per_work() * load.prefill_work;
+  if (load.decodes > 0 && !ms_per_work_.empty()) excess_.add(ms / expected);
   // What decoding would have taken alone is an estimate, and may be too high: at least half of an
   // even share is taken to be the prompts'.
   const double share = load.prefill_work / (load.prefill_work + static_cast<double>(load.decodes));

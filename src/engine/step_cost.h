@@ -24,6 +24,22 @@ class RecentMedian {
   double median_ = 0;
 };
 
+/// By how much steps exceed what was expected of them: the largest ratio among the last many. Steps
+/// that took far longer were disturbed by something that no reserve would cover; they do not count.
+class RecentExcess {
+ public:
+  void add(double ratio);
+  double get() const { return largest_; }  ///< 1 or more
+
+ private:
+  static constexpr std::size_t kWindow = 128;
+  static constexpr std::size_t kFew = 32;  // seen: not yet enough to expect less than
+  static constexpr double kFirst = 1.15;   // this
+  std::array<double, kWindow> ratios_{};
+  std::size_t count_ = 0;
+  double largest_ = kFirst;
+};
+
 /// What a step held.
 struct StepLoad {
   std::int64_t decodes = 0;   ///< rows of sequences that had one token to compute
@@ -58,6 +74,7 @@ class StepCost {
   double max_gap_ms_;
   std::array<RecentMedian, kClasses> decode_ms_;  // of steps without prefill
   RecentMedian ms_per_work_;
+  RecentExcess excess_;      // of steps of streams and prompts together
   double largest_work_ = 0;  // that was measured
 };
 

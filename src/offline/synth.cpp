@@ -197,15 +197,17 @@ Status write_companions(const std::filesystem::path& directory, const SynthShape
 }  // namespace
 
 Status synthesize(const SynthOptions& options) {
-  LLM_ASSIGN_OR_RETURN(const SynthShape* shape, find_shape(options));
-  const models::ModelConfig config = make_config(*shape);
+  LLM_ASSIGN_OR_RETURN(const SynthShape* known, find_shape(options));
+  SynthShape shape = *known;
+  if (options.context > 0) shape.max_positions = options.context;
+  const models::ModelConfig config = make_config(shape);
   const std::vector<ModelTensor> tensors = model_tensors(config, options.format);
   LLM_RETURN_IF_ERROR(check_dtype(options, tensors));
 
   const bool gguf = options.format == FileFormat::gguf;
   models::GgufExport target;
   if (gguf) {
-    LLM_ASSIGN_OR_RETURN(target, gguf_export(*shape, config));
+    LLM_ASSIGN_OR_RETURN(target, gguf_export(shape, config));
   }
   std::vector<formats::TensorDeclaration> declared;
   for (const auto& [name, values] : target.vectors) {
@@ -219,7 +221,7 @@ Status synthesize(const SynthOptions& options) {
     std::error_code error;
     std::filesystem::create_directories(path, error);
     if (error) return core::io_error("{}: {}", path.string(), error.message());
-    LLM_RETURN_IF_ERROR(write_companions(path, *shape, config, options.dtype));
+    LLM_RETURN_IF_ERROR(write_companions(path, shape, config, options.dtype));
     path /= "model.safetensors";
   }
   LLM_ASSIGN_OR_RETURN(

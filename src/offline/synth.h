@@ -18,6 +18,7 @@ struct SynthOptions {
   DType dtype = DType::f32;  ///< of the matrices; norms are f32 in GGUF
   formats::FileFormat format = formats::FileFormat::safetensors;
   std::string out;  ///< a directory for safetensors, a file for GGUF
+  std::int64_t context = 0;  ///< longest sequence that the model states; 0: the shape's own
   std::uint64_t seed = 0;
   int threads = 1;
 };

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
@@ -78,6 +79,26 @@ TEST(StepCost, NoiseDoesNotThrowItOff) {
     good += times[step] >= 70 && times[step] <= 105 ? 1 : 0;
   }
   EXPECT_GT(good, 230) << "of 280";
+}
+
+// Steps that vary get a reserve, as large as they vary: a stream sees a longer gap once in a while
+// at most.
+TEST(StepCost, LeavesAReserveForStepsThatVary) {
+  Machine machine;
+  StepCost cost(100);
+  mixed_steps(cost, machine, 4, 1);
+  std::normal_distribution<double> factor(1.0, 0.1);
+  int over = 0;
+  double work = 0;
+  for (int step = 0; step < 500; ++step) {
+    const StepLoad load = load_of(4, cost.prefill_work(4));
+    const double ms = machine.undisturbed(load) * std::clamp(factor(machine.random), 0.8, 1.4);
+    over += step >= 100 && ms > 100 ? 1 : 0;
+    work += load.prefill_work;
+    cost.observe(load, ms);
+  }
+  EXPECT_LE(over, 4) << "of 400";
+  EXPECT_GT(work / 500, 25) << "of 72 that would fit without variation";
 }
 
 TEST(StepCost, FollowsAChangeOfSpeed) {
