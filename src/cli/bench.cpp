@@ -49,10 +49,10 @@ void print_table(const engine::BenchmarkReport& report) {
              report.info.instruction_set);
   fmt::print("this machine: reads {:.1f} GB/s, {:.0f} GFLOP/s at most with {} inputs\n\n",
              report.machine_gb_per_s, report.machine_gflop_per_s, report.input_format);
-  fmt::print("{:<14} {:>12} {:>20} {:>20}\n", "test", "tokens/s", "GB/s (of machine)",
+  fmt::print("{:<18} {:>12} {:>20} {:>20}\n", "test", "tokens/s", "GB/s (of machine)",
              "GFLOP/s (of machine)");
   for (const engine::BenchmarkRow& row : report.rows) {
-    fmt::print("{:<14} {:>12.2f} {:>12.2f} ({:>4.0f}%) {:>12.1f} ({:>4.0f}%)\n", row.name,
+    fmt::print("{:<18} {:>12.2f} {:>12.2f} ({:>4.0f}%) {:>12.1f} ({:>4.0f}%)\n", row.name,
                row.median_tokens_per_s, row.gb_per_s,
                percent(row.gb_per_s, report.machine_gb_per_s), row.gflop_per_s,
                percent(row.gflop_per_s, report.machine_gflop_per_s));
@@ -84,6 +84,11 @@ void add_bench_command(CLI::App& app, int& exit_code) {
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
   command->add_option("-n,--generate-tokens", benchmark.generate, "Tokens to decode; 0 = skip")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("-d,--depth", benchmark.depth,
+                   "Tokens that every sequence already has in its context")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
   command->add_option("-b,--batch", benchmark.batches, "Sequences decoded at once, e.g. 1,8")

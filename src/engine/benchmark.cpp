@@ -33,8 +33,9 @@ struct Work {
 
 class Benchmark {
  public:
-  Benchmark(models::LoadedModel& model, std::int64_t max_batch)
+  Benchmark(models::LoadedModel& model, std::int64_t max_batch, std::int64_t depth)
       : model_(model),
+        depth_(depth),
         step_work_(model),
         pages_(model.kv_pages, /*prefix_cache=*/false),
         tables_(static_cast<std::size_t>(max_batch)) {}
@@ -50,16 +51,27 @@ class Benchmark {
   /// ok, or why a step could not be computed.
   const Status& failure() const { return failure_; }
 
+  /// Computes the tokens in front of what is measured.
+  void fill() {
+    const std::int64_t slice = model_.decoder->max_rows();
+    for (std::int64_t sequence = 0; sequence < std::ssize(tables_); ++sequence) {
+      for (std::int64_t begin = 0; begin < depth_; begin += slice) {
+        step(sequence, 1, begin, std::min(slice, depth_ - begin), false);
+      }
+    }
+  }
+
   BenchmarkRow prefill(std::int64_t tokens, int repetitions) {
     BenchmarkRow row{.name = fmt::format("pp{}", tokens), .batch = 1, .tokens = tokens};
     const std::int64_t slice = model_.decoder->max_rows();
+    const std::int64_t end = depth_ + tokens;
     Work work;
-    for (std::int64_t begin = 0; begin < tokens; begin += slice) {
-      add_step(work, 1, begin, std::min(slice, tokens - begin), begin + slice >= tokens ? 1 : 0);
+    for (std::int64_t begin = depth_; begin < end; begin += slice) {
+      add_step(work, 1, begin, std::min(slice, end - begin), begin + slice >= end ? 1 : 0);
     }
     measure(row, repetitions, work, [&] {
-      for (std::int64_t begin = 0; begin < tokens; begin += slice) {
-        step(1, begin, std::min(slice, tokens - begin), begin + slice >= tokens);
+      for (std::int64_t begin = depth_; begin < end; begin += slice) {
+        step(0, 1, begin, std::min(slice, end - begin), begin + slice >= end);
       }
     });
     return row;
@@ -69,26 +81,26 @@ class Benchmark {
     BenchmarkRow row{.name = fmt::format("tg{}", tokens), .batch = batch, .tokens = tokens};
     if (batch > 1) row.name += fmt::format(" x {}", batch);
     Work work;
-    for (std::int64_t position = 0; position < tokens; ++position) {
-      add_step(work, batch, position, 1, batch);
-    }
+    for (std::int64_t n = 0; n < tokens; ++n) add_step(work, batch, depth_ + n, 1, batch);
     measure(row, repetitions, work, [&] {
-      for (std::int64_t position = 0; position < tokens; ++position) step(batch, position, 1, true);
+      for (std::int64_t n = 0; n < tokens; ++n) step(0, batch, depth_ + n, 1, true);
     });
     return row;
   }
 
  private:
-  // One step: `count` positions from `first` on of each of `batch` sequences.
-  void step(std::int64_t batch, std::int64_t first, std::int64_t count, bool wants_logits) {
+  // One step: `count` positions from `first` on of each of `batch` sequences, `sequence` being the
+  // first of them.
+  void step(std::int64_t sequence, std::int64_t batch, std::int64_t first, std::int64_t count,
+            bool wants_logits) {
     rows_.clear();
     page_tables_.clear();
-    for (std::int64_t sequence = 0; sequence < batch; ++sequence) {
-      page_tables_.push_back(tables_[static_cast<std::size_t>(sequence)].pages.data());
+    for (std::int64_t n = 0; n < batch; ++n) {
+      page_tables_.push_back(tables_[static_cast<std::size_t>(sequence + n)].pages.data());
       for (std::int64_t position = first; position < first + count; ++position) {
-        rows_.push_back({.token = token_at(sequence, position),
+        rows_.push_back({.token = token_at(sequence + n, position),
                          .position = position,
-                         .sequence = static_cast<std::int32_t>(sequence),
+                         .sequence = static_cast<std::int32_t>(n),
                          .wants_logits = wants_logits && position == first + count - 1});
       }
     }
@@ -127,6 +139,7 @@ class Benchmark {
       row.tokens_per_s.push_back(tokens /
                                  std::chrono::duration<double>(Clock::now() - start).count());
     }
+    if (depth_ > 0) row.name += fmt::format(" @ {}", depth_);
     row.median_tokens_per_s = median(row.tokens_per_s);
     const double runs_per_s = row.median_tokens_per_s / tokens;
     row.gb_per_s = work.bytes * runs_per_s / 1e9;
@@ -134,6 +147,7 @@ class Benchmark {
   }
 
   models::LoadedModel& model_;
+  const std::int64_t depth_;
   const StepWork step_work_;
   BlockManager pages_;
   std::vector<PageTable> tables_;
@@ -143,9 +157,9 @@ class Benchmark {
 };
 
 Status check_options(const BenchmarkOptions& options) {
-  if (options.prompt < 0 || options.generate < 0) {
-    return core::invalid_argument("numbers of tokens must be at least 0 (got {} and {})",
-                                  options.prompt, options.generate);
+  if (options.prompt < 0 || options.generate < 0 || options.depth < 0) {
+    return core::invalid_argument("numbers of tokens must be at least 0 (got {}, {} and {})",
+                                  options.prompt, options.generate, options.depth);
   }
   if (options.repetitions < 1) {
     return core::invalid_argument("repetitions must be at least 1 (got {})", options.repetitions);
@@ -169,7 +183,8 @@ Result<BenchmarkReport> run_benchmark(const std::string& path, const LoadOptions
   LLM_ASSIGN_OR_RETURN(const formats::ModelFile file, formats::ModelFile::open(path));
   core::ThreadPool pool(load.threads > 0 ? load.threads : core::default_thread_count());
 
-  const std::int64_t positions = std::max<std::int64_t>({options.prompt, options.generate, 1});
+  const std::int64_t positions =
+      options.depth + std::max<std::int64_t>({options.prompt, options.generate, 1});
   const std::int64_t max_batch = *std::max_element(options.batches.begin(), options.batches.end());
   models::DecoderOptions decoder_options{.dtype = load.dtype,
                                          .context = load.context > 0 ? load.context : positions,
@@ -190,11 +205,12 @@ Result<BenchmarkReport> run_benchmark(const std::string& path, const LoadOptions
   report.machine_gb_per_s = bandwidth / 1e9;
   report.machine_gflop_per_s = measure_peak_operations(*ops, format, pool) / 1e9;
 
-  Benchmark benchmark(model, max_batch);
+  Benchmark benchmark(model, max_batch, options.depth);
   if (!benchmark.allocate(positions)) {
     return core::resource_exhausted("the KV cache has no room for {} sequences of {} positions",
                                     max_batch, positions);
   }
+  benchmark.fill();
   if (options.prompt > 0) {
     report.rows.push_back(benchmark.prefill(options.prompt, options.repetitions));
   }

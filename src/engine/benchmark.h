@@ -14,12 +14,13 @@ namespace llm::engine {
 struct BenchmarkOptions {
   std::int64_t prompt = 512;                   ///< tokens of a prompt; 0: not measured
   std::int64_t generate = 128;                 ///< tokens decoded per sequence; 0: not measured
+  std::int64_t depth = 0;                      ///< tokens in front of either, in every sequence
   std::vector<std::int64_t> batches = {1, 8};  ///< sequences decoded at once
   int repetitions = 5;
 };
 
 struct BenchmarkRow {
-  std::string name;                  ///< "pp512", "tg128", "tg128 x 8"
+  std::string name;                  ///< "pp512", "tg128", "tg128 x 8", "tg128 @ 8192"
   std::int64_t batch = 1;            ///< sequences
   std::int64_t tokens = 0;           ///< per sequence
   std::vector<double> tokens_per_s;  ///< of each repetition, all sequences together
