@@ -57,7 +57,7 @@ struct MatmulArgs {
   bool accumulate = false;
 };
 
-/// Positions per page of the KV cache: also the block length of the online softmax.
+/// Positions per page of the KV cache.
 inline constexpr std::int64_t kKvPageTokens = 32;
 
 /// One layer's share of one KV page holds kKvPageTokens positions of every kv head, in a layout of
@@ -81,7 +81,8 @@ struct AttentionRow {
 };
 
 /// Softmax(scale * q.k [softcapped]) . v over a paged cache; query head h reads kv head
-/// h / (n_heads / n_kv_heads). Computed page by page with an online softmax in order of position.
+/// h / (n_heads / n_kv_heads). Computed with an online softmax over blocks of positions, in order,
+/// whose bounds do not depend on the row.
 struct AttentionArgs {
   KvShape kv;
   const std::byte* layer = nullptr;  // this layer's pages: page id p at layer + p * page_bytes

@@ -1,8 +1,9 @@
 // Attention over the paged cache, whose layout kv_page.h describes: for logits the lanes are
 // positions and each is a sum over k_dim; for outputs the lanes are features and each is a sum over
 // positions.
-// Queries are handled a page at a time, several together where they see the same positions of it;
-// each keeps its own running maximum, total and sums, so that its result is the same as alone.
+// Queries are handled a block of pages at a time, several together where they see the same
+// positions of it; each keeps its own running maximum, total and sums, so that its result is the
+// same as alone.
 #include "kernels/cpu/isa.h"
 //
 #include "kernels/cpu/backend.h"
@@ -12,15 +13,19 @@
 namespace llm::kernels::cpu::LLM_KERNEL_ISA {
 namespace {
 
+/// Positions that the online softmax takes at a time, from multiples of it on.
+constexpr int kBlockPages = 4;
+constexpr int kBlock = kBlockPages * kPage;
+
 // ---- Scratch of one call ------------------------------------------------------------------------
 
-/// State of the online softmax of every query, and the page's weights of the queries in hand.
+/// State of the online softmax of every query, and the block's weights of the queries in hand.
 /// A query is one head of one row; queries are numbered row by row.
 struct Scratch {
   float* sums;     // (queries, padded v_dim)
   float* largest;  // (queries)
   float* total;    // (queries)
-  float* weights;  // (kQueryTile, kPage)
+  float* weights;  // (kQueryTile, kBlock)
   float* rescale;  // (kQueryTile)
 };
 
@@ -32,7 +37,7 @@ std::int64_t max_queries(const AttentionArgs& args) {
 
 std::int64_t scratch_floats(const AttentionArgs& args) {
   const std::int64_t queries = max_queries(args);
-  return queries * padded_v_dim(args.kv) + 2 * round_up_floats(queries) + kQueryTile * kPage +
+  return queries * padded_v_dim(args.kv) + 2 * round_up_floats(queries) + kQueryTile * kBlock +
          round_up_floats(kQueryTile);
 }
 
@@ -43,13 +48,19 @@ Scratch cut_scratch(const AttentionArgs& args, std::byte* memory) {
   scratch.largest = scratch.sums + queries * padded_v_dim(args.kv);
   scratch.total = scratch.largest + round_up_floats(queries);
   scratch.weights = scratch.total + round_up_floats(queries);
-  scratch.rescale = scratch.weights + kQueryTile * kPage;
+  scratch.rescale = scratch.weights + kQueryTile * kBlock;
   return scratch;
 }
 
-// ---- One page -----------------------------------------------------------------------------------
+// ---- One block ----------------------------------------------------------------------------------
 
-/// Queries that see the same positions [low, high) of a page: `count` from number `first` on.
+/// One kv head's share of the pages of a block; those that no query sees are null.
+template <class Kv>
+struct Block {
+  const typename Kv::Element* pages[kBlockPages];
+};
+
+/// Queries that see the same positions [low, high) of a block: `count` from number `first` on.
 struct QueryTile {
   const AttentionArgs* args;
   const AttentionRow* rows;
@@ -63,14 +74,14 @@ struct QueryTile {
     const std::int64_t head = kv_head * group() + query % group();
     return row_of(query).q + head * args->kv.k_dim;
   }
+  int first_page() const { return low / kPage; }
+  int end_page() const { return (high + kPage - 1) / kPage; }
 };
 
-/// weights[n][position] = q . k for all positions of the page.
+/// weights[n][position] = q . k for all positions of a page.
 template <class Kv, int kQueries>
-void dot_keys(const QueryTile& tile, const typename Kv::Element* keys, float* weights) {
-  const float* q[kQueries];
-  for (int n = 0; n < kQueries; ++n) q[n] = tile.q(tile.first + n);
-  const int k_dim = tile.args->kv.k_dim;
+LLM_INLINE void dot_keys(const float* const* q, int k_dim, const typename Kv::Element* keys,
+                         float* weights) {
   for (int v = 0; v < kPageVectors; v += 2) {
     F32 dots[kQueries][2];
     LLM_UNROLL
@@ -88,49 +99,59 @@ void dot_keys(const QueryTile& tile, const typename Kv::Element* keys, float* we
     }
     LLM_UNROLL
     for (int n = 0; n < kQueries; ++n) {
-      store(weights + n * kPage + v * kLanes, dots[n][0]);
-      store(weights + n * kPage + (v + 1) * kLanes, dots[n][1]);
+      store(weights + n * kBlock + v * kLanes, dots[n][0]);
+      store(weights + n * kBlock + (v + 1) * kLanes, dots[n][1]);
     }
   }
 }
 
-/// Turns one query's dot products into weights (exactly 0 outside [low, high)) and moves its
-/// running maximum and total on; returns the factor for what was summed before.
-float online_softmax(const AttentionArgs& args, int low, int high, float* weights, float& largest,
-                     float& total) {
+/// x where low <= position < high, else `otherwise`; the lanes are positions from `first` on.
+LLM_INLINE F32 if_visible(F32 x, int first, int low, int high, F32 otherwise) {
   constexpr float kLane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  const F32 nothing = splat(-__builtin_inff());
-  F32 logits[kPageVectors];
-  F32 page_largest = splat(largest);
-  LLM_UNROLL
-  for (int v = 0; v < kPageVectors; ++v) {
-    F32 x = load(weights + v * kLanes) * splat(args.scale);
-    if (args.softcap > 0) x = splat(args.softcap) * tanh_f32(x / splat(args.softcap));
-    const F32 position = load(kLane) + splat(static_cast<float>(v * kLanes));
-    x = if_less(position, splat(static_cast<float>(low)), nothing, x);
-    x = if_less(position, splat(static_cast<float>(high)), x, nothing);
-    logits[v] = x;
-    page_largest = larger(x, page_largest);
-  }
-  const float new_largest = largest_lane(page_largest);
-  F32 page_total = zero();
-  LLM_UNROLL
-  for (int v = 0; v < kPageVectors; ++v) {
-    const F32 weight = exp_f32(logits[v] - splat(new_largest));
-    store(weights + v * kLanes, weight);
-    page_total = page_total + weight;
-  }
-  float factors[kLanes];
-  store(factors, exp_f32(splat(largest - new_largest)));
-  largest = new_largest;
-  total = total * factors[0] + sum_lanes(page_total);
-  return factors[0];
+  if (low <= first && first + kLanes <= high) return x;
+  const F32 position = load(kLane) + splat(static_cast<float>(first));
+  x = if_less(position, splat(static_cast<float>(low)), otherwise, x);
+  return if_less(position, splat(static_cast<float>(high)), x, otherwise);
 }
 
-/// sums = sums * rescale + weights . values, over kVectors registers of features and the visible
-/// positions in rising order. Values at other positions are not read.
+/// Turns one query's dot products with the pages it sees into weights (exactly 0 outside [low,
+/// high)) and moves its running maximum and total on; returns the factor for what was summed
+/// before.
+float online_softmax(const QueryTile& tile, float* weights, float& largest, float& total) {
+  const AttentionArgs& args = *tile.args;
+  const int begin = tile.first_page() * kPage;
+  const int end = tile.end_page() * kPage;
+  const F32 nothing = splat(-__builtin_inff());
+  F32 block_largest = splat(largest);
+  for (int at = begin; at < end; at += kLanes) {
+    F32 x = load(weights + at) * splat(args.scale);
+    if (args.softcap > 0) x = splat(args.softcap) * tanh_f32(x / splat(args.softcap));
+    x = if_visible(x, at, tile.low, tile.high, nothing);
+    store(weights + at, x);
+    block_largest = larger(x, block_largest);
+  }
+  const float new_largest = largest_lane(block_largest);
+  F32 block_total = zero();
+  for (int at = begin; at < end; at += kLanes) {
+    const F32 weight = exp_f32(load(weights + at) - splat(new_largest));
+    store(weights + at, weight);
+    block_total = block_total + weight;
+  }
+  float factor = 1;  // e^0, most of the time
+  if (largest != new_largest) {
+    float factors[kLanes];
+    store(factors, exp_f32(splat(largest - new_largest)));
+    factor = factors[0];
+  }
+  largest = new_largest;
+  total = total * factor + sum_lanes(block_total);
+  return factor;
+}
+
+/// sums = sums * rescale + weights . values, over kVectors registers of features from `d` on and
+/// the visible positions in rising order. Values at other positions are not read.
 template <class Kv, int kQueries, int kVectors>
-LLM_INLINE void add_values(const QueryTile& tile, const typename Kv::Element* values,
+LLM_INLINE void add_values(const QueryTile& tile, const Block<Kv>& block, std::int64_t d,
                            std::int64_t v_stride, const float* weights, const float* rescale,
                            float* sums) {
   F32 total[kQueries][kVectors];
@@ -141,17 +162,23 @@ LLM_INLINE void add_values(const QueryTile& tile, const typename Kv::Element* va
       total[n][v] = load(sums + n * v_stride + v * kLanes) * splat(rescale[n]);
     }
   }
-  for (int position = tile.low; position < tile.high; ++position) {
-    F32 value[kVectors];
-    LLM_UNROLL
-    for (int v = 0; v < kVectors; ++v) {
-      value[v] = Kv::read(values + position * v_stride + v * kLanes);
-    }
-    LLM_UNROLL
-    for (int n = 0; n < kQueries; ++n) {
-      const F32 weight = splat(weights[n * kPage + position]);
+  for (int page = tile.first_page(); page < tile.end_page(); ++page) {
+    const int start = page * kPage;
+    const int low = tile.low > start ? tile.low : start;
+    const int high = tile.high < start + kPage ? tile.high : start + kPage;
+    const typename Kv::Element* values = block.pages[page] + kPage * tile.args->kv.k_dim + d;
+    for (int position = low; position < high; ++position) {
+      F32 value[kVectors];
       LLM_UNROLL
-      for (int v = 0; v < kVectors; ++v) total[n][v] = mul_add(weight, value[v], total[n][v]);
+      for (int v = 0; v < kVectors; ++v) {
+        value[v] = Kv::read(values + (position - start) * v_stride + v * kLanes);
+      }
+      LLM_UNROLL
+      for (int n = 0; n < kQueries; ++n) {
+        const F32 weight = splat(weights[n * kBlock + position]);
+        LLM_UNROLL
+        for (int v = 0; v < kVectors; ++v) total[n][v] = mul_add(weight, value[v], total[n][v]);
+      }
     }
   }
   LLM_UNROLL
@@ -162,26 +189,24 @@ LLM_INLINE void add_values(const QueryTile& tile, const typename Kv::Element* va
 }
 
 /// The same for values that are the first v_dim components of the keys: a feature lies across the
-/// lanes, so each is the sum of a product of two registers. What lies at positions that are not
-/// visible counts as zero.
+/// lanes, so each is the sum of a product of registers. What lies at positions that are not visible
+/// counts as zero.
 template <class Kv, int kQueries>
-void add_key_values(const QueryTile& tile, const typename Kv::Element* keys, std::int64_t v_stride,
+void add_key_values(const QueryTile& tile, const Block<Kv>& block, std::int64_t v_stride,
                     const float* weights, const float* rescale, float* sums) {
-  constexpr float kLane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  const F32 low = splat(static_cast<float>(tile.low));
-  const F32 high = splat(static_cast<float>(tile.high));
   for (std::int64_t d = 0; d < tile.args->kv.v_dim; ++d) {
     F32 total[kQueries];
     LLM_UNROLL
     for (int n = 0; n < kQueries; ++n) total[n] = zero();
-    for (int v = 0; v < kPageVectors; ++v) {
-      const F32 position = load(kLane) + splat(static_cast<float>(v * kLanes));
-      F32 value = Kv::read(keys + d * kPage + v * kLanes);
-      value = if_less(position, low, zero(), value);
-      value = if_less(position, high, value, zero());
-      LLM_UNROLL
-      for (int n = 0; n < kQueries; ++n) {
-        total[n] = mul_add(load(weights + n * kPage + v * kLanes), value, total[n]);
+    for (int page = tile.first_page(); page < tile.end_page(); ++page) {
+      for (int v = 0; v < kPageVectors; ++v) {
+        const int at = page * kPage + v * kLanes;
+        const F32 read = Kv::read(block.pages[page] + d * kPage + v * kLanes);
+        const F32 value = if_visible(read, at, tile.low, tile.high, zero());
+        LLM_UNROLL
+        for (int n = 0; n < kQueries; ++n) {
+          total[n] = mul_add(load(weights + n * kBlock + at), value, total[n]);
+        }
       }
     }
     LLM_UNROLL
@@ -192,51 +217,54 @@ void add_key_values(const QueryTile& tile, const typename Kv::Element* keys, std
   }
 }
 
-/// The page's share of kQueries queries.
+/// The block's share of kQueries queries.
 template <class Kv, int kQueries>
-void attend_page(const QueryTile& tile, const typename Kv::Element* keys, const Scratch& scratch) {
+void attend_block(const QueryTile& tile, const Block<Kv>& block, const Scratch& scratch) {
   const KvShape& shape = tile.args->kv;
-  dot_keys<Kv, kQueries>(tile, keys, scratch.weights);
+  const float* q[kQueries];
+  for (int n = 0; n < kQueries; ++n) q[n] = tile.q(tile.first + n);
+  for (int page = tile.first_page(); page < tile.end_page(); ++page) {
+    dot_keys<Kv, kQueries>(q, shape.k_dim, block.pages[page], scratch.weights + page * kPage);
+  }
   for (int n = 0; n < kQueries; ++n) {
     scratch.rescale[n] =
-        online_softmax(*tile.args, tile.low, tile.high, scratch.weights + n * kPage,
-                       scratch.largest[tile.first + n], scratch.total[tile.first + n]);
+        online_softmax(tile, scratch.weights + n * kBlock, scratch.largest[tile.first + n],
+                       scratch.total[tile.first + n]);
   }
   const std::int64_t v_stride = padded_v_dim(shape);
   float* sums = scratch.sums + tile.first * v_stride;
   if (shape.values_in_keys) {
-    add_key_values<Kv, kQueries>(tile, keys, v_stride, scratch.weights, scratch.rescale, sums);
+    add_key_values<Kv, kQueries>(tile, block, v_stride, scratch.weights, scratch.rescale, sums);
     return;
   }
-  const typename Kv::Element* values = keys + kPage * shape.k_dim;
   std::int64_t d = 0;
   for (; d + 2 * kLanes <= v_stride; d += 2 * kLanes) {
-    add_values<Kv, kQueries, 2>(tile, values + d, v_stride, scratch.weights, scratch.rescale,
+    add_values<Kv, kQueries, 2>(tile, block, d, v_stride, scratch.weights, scratch.rescale,
                                 sums + d);
   }
   if (d < v_stride) {
-    add_values<Kv, kQueries, 1>(tile, values + d, v_stride, scratch.weights, scratch.rescale,
+    add_values<Kv, kQueries, 1>(tile, block, d, v_stride, scratch.weights, scratch.rescale,
                                 sums + d);
   }
 }
 
 /// Runs `count` queries from tile.first on, kQueryTile and then fewer at a time.
 template <class Kv>
-void attend_queries(QueryTile tile, std::int64_t count, const typename Kv::Element* keys,
+void attend_queries(QueryTile tile, std::int64_t count, const Block<Kv>& block,
                     const Scratch& scratch) {
   for (const std::int64_t end = tile.first + count; tile.first < end;) {
     const std::int64_t left = end - tile.first;
     if (left >= kQueryTile) {
-      attend_page<Kv, kQueryTile>(tile, keys, scratch);
+      attend_block<Kv, kQueryTile>(tile, block, scratch);
       tile.first += kQueryTile;
     } else if (left >= 4) {
-      attend_page<Kv, 4>(tile, keys, scratch);
+      attend_block<Kv, 4>(tile, block, scratch);
       tile.first += 4;
     } else if (left >= 2) {
-      attend_page<Kv, 2>(tile, keys, scratch);
+      attend_block<Kv, 2>(tile, block, scratch);
       tile.first += 2;
     } else {
-      attend_page<Kv, 1>(tile, keys, scratch);
+      attend_block<Kv, 1>(tile, block, scratch);
       tile.first += 1;
     }
   }
@@ -249,11 +277,11 @@ std::int64_t first_visible(const AttentionArgs& args, const AttentionRow& row) {
   return first > 0 ? first : 0;
 }
 
-int clamp_to_page(std::int64_t position) {
-  return static_cast<int>(position < 0 ? 0 : position > kPage ? kPage : position);
+int clamp_to_block(std::int64_t position) {
+  return static_cast<int>(position < 0 ? 0 : position > kBlock ? kBlock : position);
 }
 
-/// Rows [begin, end) belong to one sequence: every page is read once for all of them.
+/// Rows [begin, end) belong to one sequence: every block is read once for all of them.
 template <class Kv>
 void attend_sequence(const AttentionArgs& args, const AttentionRow* rows, std::int64_t begin,
                      std::int64_t end, int kv_head, const Scratch& scratch) {
@@ -266,16 +294,23 @@ void attend_sequence(const AttentionArgs& args, const AttentionRow* rows, std::i
     if (row_first < first) first = row_first;
     if (rows[r].position > last) last = rows[r].position;
   }
-  for (std::int64_t page = first / kPage; page <= last / kPage; ++page) {
-    const std::int64_t start = page * kPage;
-    const std::byte* at = args.layer + rows[begin].pages[page] * page_bytes;
-    const auto* keys =
-        reinterpret_cast<const typename Kv::Element*>(at) + kv_head * head_elements(args.kv);
+  for (std::int64_t start = first / kBlock * kBlock; start <= last; start += kBlock) {
+    Block<Kv> block;
+    for (int n = 0; n < kBlockPages; ++n) {
+      const std::int64_t position = start + n * kPage;
+      if (position > last || position + kPage <= first) {
+        block.pages[n] = nullptr;
+        continue;
+      }
+      const std::byte* at = args.layer + rows[begin].pages[position / kPage] * page_bytes;
+      block.pages[n] =
+          reinterpret_cast<const typename Kv::Element*>(at) + kv_head * head_elements(args.kv);
+    }
     const auto low_of = [&](std::int64_t r) {
-      return clamp_to_page(first_visible(args, rows[r]) - start);
+      return clamp_to_block(first_visible(args, rows[r]) - start);
     };
     const auto high_of = [&](std::int64_t r) {
-      return clamp_to_page(rows[r].position + 1 - start);
+      return clamp_to_block(rows[r].position + 1 - start);
     };
     for (std::int64_t r = begin; r < end;) {
       const int low = low_of(r);
@@ -284,7 +319,7 @@ void attend_sequence(const AttentionArgs& args, const AttentionRow* rows, std::i
       while (next < end && low_of(next) == low && high_of(next) == high) ++next;
       if (low < high) {
         const QueryTile tile{&args, rows, kv_head, r * group, low, high};
-        attend_queries<Kv>(tile, (next - r) * group, keys, scratch);
+        attend_queries<Kv>(tile, (next - r) * group, block, scratch);
       }
       r = next;
     }
