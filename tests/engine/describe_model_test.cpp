@@ -111,6 +111,27 @@ TEST(Benchmark, MeasuresEveryRowAskedFor) {
   EXPECT_LT(per_token, 2.1 * parameters);
 }
 
+TEST(Benchmark, ADeeperContextIsMoreWork) {
+  BenchmarkOptions options{.prompt = 16, .generate = 4, .batches = {2}, .repetitions = 1};
+  LoadOptions load = small();
+  load.context = 0;
+  const auto flat = run_benchmark(kRoot + "models/demo", load, options);
+  options.depth = 100;
+  const auto deep = run_benchmark(kRoot + "models/demo", load, options);
+  ASSERT_TRUE(flat.has_value() && deep.has_value()) << deep.status().message();
+  const char* const names[] = {"pp16 @ 100", "tg4 x 2 @ 100"};
+  ASSERT_EQ(deep.value().rows.size(), 2U);
+  for (std::size_t row = 0; row < 2; ++row) {
+    const auto operations_per_token = [row](const BenchmarkReport& report) {
+      return report.rows[row].gflop_per_s / report.rows[row].median_tokens_per_s;
+    };
+    EXPECT_EQ(deep.value().rows[row].name, names[row]);
+    EXPECT_GT(operations_per_token(deep.value()), 1.01 * operations_per_token(flat.value()));
+  }
+  options.depth = 100000;
+  EXPECT_FALSE(run_benchmark(kRoot + "models/demo", load, options).has_value());
+}
+
 TEST(Benchmark, WrongOptionsAreErrors) {
   const std::string demo = kRoot + "models/demo";
   EXPECT_FALSE(run_benchmark(demo, small(), {.prompt = -1}).has_value());
