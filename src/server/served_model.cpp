@@ -89,6 +89,9 @@ HttpResponse refused_by_engine(const Engine& engine, const Status& status, std::
         return dtype_not_resident(dtype, engine.info(), status);
       }
       return error_response(ApiError::internal, status.message());
+    case StatusCode::io_error:
+    case StatusCode::corrupt_data:  // of the file, which another type was to be loaded from
+      return error_response(ApiError::model_failed, status.message());
     default:
       return error_response(ApiError::internal, status.message());
   }

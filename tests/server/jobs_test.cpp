@@ -369,6 +369,10 @@ TEST_F(Jobs, ADtypeThatDoesNotFitIs422WithTheEnginesNumbers) {
   EXPECT_EQ(reply.json()["errors"], Json::parse(R"([{"field":"dtype","constraint":"fits_memory",
       "message":"2000 bytes wanted, 1500 there","value":"bf16"}])"));
   EXPECT_EQ(get("/v1/jobs").json()["jobs"], Json::array()) << "a refused job is not kept";
+  engine->dtype_refusal = Status(StatusCode::io_error, "the file was cut");
+  const TestReply cut = post("/v1/jobs", R"({"operation":"infer","prompt":"p","dtype":"bf16"})");
+  EXPECT_EQ(cut.status, 503);
+  EXPECT_EQ(cut.json()["error"]["code"], "MODEL_FAILED");
 }
 
 TEST_F(Jobs, FieldErrorsComeAllAtOnceWithTheirValues) {
