@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,6 +33,12 @@ enum class StatusCode : std::uint8_t {
 /// Stable lower-case name of a code, e.g. "corrupt_data".
 LLM_API std::string_view to_string(StatusCode code);
 
+/// Memory that was wanted and is not there.
+struct MemoryShortage {
+  std::uint64_t required_bytes = 0;
+  std::uint64_t available_bytes = 0;
+};
+
 /// Outcome of an operation without a value. Default-constructed: ok.
 class [[nodiscard]] Status {
  public:
@@ -44,17 +51,26 @@ class [[nodiscard]] Status {
   const std::string& message() const { return message_; }
   /// Of `unavailable`: when trying again may help, as estimated; 0: not known, or never.
   std::int64_t retry_after_ms() const { return retry_after_ms_; }
+  /// Of `resource_exhausted`, where the numbers are known that its message names.
+  const std::optional<MemoryShortage>& shortage() const { return shortage_; }
 
   /// The same status with "prefix: " in front of its message; ok stays ok.
   Status with_prefix(std::string_view prefix) const {
-    if (ok()) return *this;
-    return Status(code_, std::string(prefix) + ": " + message_, retry_after_ms_);
+    Status result = *this;
+    if (!ok()) result.message_.insert(0, std::string(prefix) + ": ");
+    return result;
+  }
+  Status with_shortage(MemoryShortage shortage) const {
+    Status result = *this;
+    result.shortage_ = shortage;
+    return result;
   }
 
  private:
   StatusCode code_ = StatusCode::ok;
   std::string message_;
   std::int64_t retry_after_ms_ = 0;
+  std::optional<MemoryShortage> shortage_;
 };
 
 /// A T, or the Status that says why there is none. Reading the wrong side is a programmer error

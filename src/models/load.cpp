@@ -94,7 +94,8 @@ Result<LoadedModel> plan_decoder(const formats::ModelFile& file, const DecoderOp
   if (options.max_weights && network.bytes() > *options.max_weights) {
     return core::resource_exhausted("the weights take {} bytes as {}, allowed for them are {}",
                                     network.bytes(), to_string(model.types.reported),
-                                    *options.max_weights);
+                                    *options.max_weights)
+        .with_shortage({network.bytes(), *options.max_weights});
   }
 
   const kernels::KvShape kv_shape = shape_of_cache(config, model.types.kv);

@@ -73,9 +73,10 @@ class Divider {
     }
     if (fixed_ <= available_.bytes) return {};
     return core::resource_exhausted(
-        "the model does not fit: weights {}, work space {} (steps of {} rows) and tables {} are {} "
-        "bytes, available are {}",
-        needs_.weights, scratch_, result_.batch_rows, other_, fixed_, available_.describe());
+               "the model does not fit: weights {}, work space {} (steps of {} rows) and tables {} "
+               "are {} bytes, available are {}",
+               needs_.weights, scratch_, result_.batch_rows, other_, fixed_, available_.describe())
+        .with_shortage({fixed_, available_.bytes});
   }
 
   // Room for several full contexts, or as much as memory allows.
@@ -87,8 +88,9 @@ class Divider {
       const std::size_t pages = wishes_.kv_cache_bytes / needs_.page;
       if (pages * page > left) {
         return core::resource_exhausted(
-            "a KV cache of {} bytes: weights and work space leave {}, available are {}",
-            wishes_.kv_cache_bytes, left, available_.describe());
+                   "a KV cache of {} bytes: weights and work space leave {}, available are {}",
+                   wishes_.kv_cache_bytes, left, available_.describe())
+            .with_shortage({fixed_ + pages * page, available_.bytes});
       }
       budget = pages * page;
     }
@@ -103,12 +105,14 @@ class Divider {
   Status shorten_context(std::int64_t affordable, std::size_t budget) {
     const std::int64_t fits = affordable * kernels::kKvPageTokens;
     const std::int64_t least = std::min(kLeastContext, result_.context);
+    const std::size_t cache = static_cast<std::size_t>(pages_for(result_.context)) * needs_.page;
     if (wishes_.context > 0 || fits < least) {
       return core::resource_exhausted(
-          "context {}: its KV cache needs {} bytes; beside {} bytes of weights and work space, {} "
-          "bytes may be used for it, which is enough for {} positions; available are {}",
-          result_.context, static_cast<std::size_t>(pages_for(result_.context)) * needs_.page,
-          fixed_, budget, fits, available_.describe());
+                 "context {}: its KV cache needs {} bytes; beside {} bytes of weights and work "
+                 "space, {} bytes may be used for it, which is enough for {} positions; available "
+                 "are {}",
+                 result_.context, cache, fixed_, budget, fits, available_.describe())
+          .with_shortage({fixed_ + cache, fixed_ + budget});
     }
     core::log(core::LogLevel::warning,
               "context cut from {} to {} positions, for which {} bytes of KV cache are enough; "

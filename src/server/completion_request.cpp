@@ -122,7 +122,7 @@ std::vector<Field> common_fields(CompletionRequest& request, Wishes& wishes,
           int_field("min_tokens", "0", {0, context.limits.max_tokens_limit},
                     "neither an end token nor a stop text before so many tokens",
                     [&](std::int64_t value) { request.generation.min_tokens = value; }),
-          dtype_field(request.dtype, context.model),
+          dtype_field(request.generation, context.model),
           text_field("user", "-",
                      "who asks: users take turns when many requests wait or prompts are long",
                      [&](const std::string& value) { request.generation.client = value; })});

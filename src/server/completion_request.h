@@ -30,7 +30,6 @@ struct CompletionRequest {
   ChatRequest chat;                 ///< kind chat
   std::vector<TextPrompt> prompts;  ///< kind text
   std::string model;                ///< empty: not named
-  std::optional<DType> dtype;       ///< a dtype that is supported but not loaded
   int choices = 1;                  ///< per prompt
   bool stream = false;
   bool include_usage = false;

@@ -155,14 +155,14 @@ std::vector<Field> sampling_fields(GenerationRequest& generation, const ModelInf
   };
 }
 
-Field dtype_field(std::optional<DType>& not_loaded, const ModelInfo& model) {
+Field dtype_field(GenerationRequest& generation, const ModelInfo& model) {
   return {"dtype",
           "string",
           "the loaded one",
           "one_of(f32, f16, bf16)",
-          "type of weights, cache and matrix inputs; only one that the model supports and that is "
-          "loaded can run (the loaded type of a GGUF file may be named as well)",
-          [&not_loaded, &capabilities = model.capabilities](const Field& field, const Json& value,
+          "type of weights, cache and matrix inputs; a supported one that is not loaded is loaded "
+          "beside it, if its memory fits (a GGUF file has its own type only, which may be named)",
+          [&generation, &capabilities = model.capabilities](const Field& field, const Json& value,
                                                             FieldErrors& errors) {
             if (!value.is_string()) {
               errors.push_back(type_error(field, value));
@@ -188,7 +188,7 @@ Field dtype_field(std::optional<DType>& not_loaded, const ModelInfo& model) {
                                             name, fmt::join(supported, ", ")),
                                 value});
             } else {
-              not_loaded = dtype;
+              generation.dtype = dtype;
             }
           }};
 }

@@ -2,7 +2,6 @@
 // API and the OpenAI API.
 #pragma once
 
-#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -15,8 +14,8 @@ namespace llm::server {
 /// rows.
 std::vector<Field> sampling_fields(GenerationRequest& generation, const ModelInfo& model);
 
-/// `not_loaded`: the wanted type, when the model supports it but has another one in memory.
-Field dtype_field(std::optional<DType>& not_loaded, const ModelInfo& model);
+/// The wanted type, unless it is the one that was loaded first.
+Field dtype_field(GenerationRequest& generation, const ModelInfo& model);
 
 /// Token ids of the vocabulary, or why not. Names the place and never repeats a value: they are
 /// part of a prompt.

@@ -60,8 +60,8 @@ HttpApp::Admission HttpApp::admit(HttpRequest& request, bool has_body) const {
   request.path_params = std::move(match.params);
   if (match.route->access == Access::key) {
     if (auto refusal = keys_.check(request)) {
-      core::log(core::LogLevel::warning, "request_id={} {} {}: refused, no valid API key",
-                request.request_id, request.method, request.path);
+      core::log(core::LogLevel::warning, "request_id={} {}: refused, no valid API key",
+                request.request_id, shown_in_log(request));
       return {.route = match.route, .refusal = std::move(refusal)};
     }
   }
@@ -92,8 +92,8 @@ HttpResponse HttpApp::answer(const Route& route, const HttpRequest& request) con
   } catch (const std::exception& error) {  // out of memory, or thrown by a library
     problem = error.what();
   }
-  core::log(core::LogLevel::error, "request_id={} {} {}: {}", request.request_id, request.method,
-            request.path, problem);
+  core::log(core::LogLevel::error, "request_id={} {}: {}", request.request_id,
+            shown_in_log(request), problem);
   return error_response(ApiError::internal, "the worker failed to answer this request");
 }
 

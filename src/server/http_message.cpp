@@ -1,7 +1,11 @@
 #include "server/http_message.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
+
+#include "core/quote.h"
 
 namespace llm::server {
 namespace {
@@ -62,6 +66,13 @@ void set_target(HttpRequest& request, std::string_view target) {
         percent_decode(pair.substr(0, equals), true),
         equals == std::string_view::npos ? "" : percent_decode(pair.substr(equals + 1), true));
   }
+}
+
+std::string shown_in_log(const HttpRequest& request) {
+  constexpr std::size_t kLongestMethod = 16;
+  constexpr std::size_t kLongestPath = 256;
+  return fmt::format("{} {}", core::printable(request.method, kLongestMethod),
+                     core::printable(request.path, kLongestPath));
 }
 
 std::string_view reason_phrase(int status) {

@@ -35,6 +35,9 @@ struct HttpRequest {
 /// Splits "path?a=1&b=2" into request.path and request.query.
 void set_target(HttpRequest& request, std::string_view target);
 
+/// "GET /path" as it may stand in a log: printable ASCII, bounded, whatever was sent.
+std::string shown_in_log(const HttpRequest& request);
+
 /// The text that "%41%2F" and the like stand for; a '%' that starts no valid escape stands for
 /// itself. In a query, '+' is a space.
 std::string percent_decode(std::string_view text, bool in_query);

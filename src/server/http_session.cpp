@@ -211,8 +211,8 @@ void HttpSession::finish_request() {
           .count();
   // Probes come every few seconds: not worth a line each.
   const auto level = request_.path == "/health" ? core::LogLevel::debug : core::LogLevel::info;
-  core::log(level, "request_id={} {} {} -> {} in {:.1f} ms", request_.request_id, request_.method,
-            request_.path, status_, ms);
+  core::log(level, "request_id={} {} -> {} in {:.1f} ms", request_.request_id,
+            shown_in_log(request_), status_, ms);
   reply_pending_ = false;
   --context_.replies;
   if (keep_alive_) return read_request();

@@ -114,7 +114,7 @@ std::vector<Field> job_fields(JobRequest& request, const JobContext& context,
       {
           int_field("logprobs", "0", {0, 20}, "alternatives reported per token",
                     [&](std::int64_t value) { generation.logprobs = static_cast<int>(value); }),
-          dtype_field(request.dtype, context.model),
+          dtype_field(generation, context.model),
           text_field("model", "-", "must be the model served here, else 404",
                      [&](const std::string& value) { request.model = value; }),
           routing_field("hive_id", "the scheduler's; no effect here"),

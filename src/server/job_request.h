@@ -25,8 +25,7 @@ struct JobRequest {
   bool has_prompt = false;
   ChatRequest chat;  ///< without messages, unless the prompt is a chat to be rendered
   std::string operation;
-  std::string model;           ///< empty: not named
-  std::optional<DType> dtype;  ///< a dtype that is supported but not loaded
+  std::string model;  ///< empty: not named
   std::vector<std::string> ignored;
 };
 

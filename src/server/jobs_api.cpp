@@ -64,7 +64,7 @@ HttpResponse JobsApi::create(const HttpRequest& request, bool operation_required
   if (!parsed) return error_response(ApiError::invalid_request, parsed.error().message());
   if (!parsed->errors.empty()) return field_error_response(parsed->errors);
   JobRequest& job = parsed->request;
-  if (auto refusal = check_model(options_, info, job.model, job.dtype)) return std::move(*refusal);
+  if (auto refusal = check_model(options_, info, job.model)) return std::move(*refusal);
   return submit(request, std::move(job), model);
 }
 
@@ -83,10 +83,11 @@ HttpResponse JobsApi::submit(const HttpRequest& request, JobRequest job,
   if (!generation.max_tokens) generation.max_tokens = options_.job_limits.max_tokens_limit;
 
   const ModelInfo& info = engine.info();
+  const DType dtype = dtype_in_use(generation.dtype, info);
   Job::Settings settings{.id = {},
                          .request_id = request.request_id,
                          .model = served_model_name(options_, info),
-                         .dtype = std::string(to_string(info.capabilities.dtype)),
+                         .dtype = std::string(to_string(dtype)),
                          .sequence = 0,
                          .memory_bytes = info.memory.total(),
                          .logprobs = generation.logprobs,
@@ -103,7 +104,7 @@ HttpResponse JobsApi::submit(const HttpRequest& request, JobRequest job,
   const Result<RequestId> id = engine.submit(std::move(generation), entered);
   if (!id) {
     jobs_.withdraw(*entered);
-    return refused_by_engine(engine, id.error(), is_chat ? "messages" : "prompt");
+    return refused_by_engine(engine, id.error(), is_chat ? "messages" : "prompt", dtype);
   }
   entered->set_cancel([weak = std::weak_ptr<Engine>(model.engine), id = id.value()] {
     if (const auto alive = weak.lock()) alive->cancel(id);

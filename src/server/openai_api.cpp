@@ -24,9 +24,9 @@ std::int64_t unix_time(std::chrono::system_clock::time_point when) {
 
 // Replies with the same one come from the same program, model, type and kernels: with the same seed
 // they are equal.
-std::string fingerprint(const ServerOptions& options, const ModelInfo& info) {
-  const std::string all = fmt::format("{}|{}|{}|{}", options.version, info.path,
-                                      to_string(info.capabilities.dtype), info.instruction_set);
+std::string fingerprint(const ServerOptions& options, const ModelInfo& info, DType dtype) {
+  const std::string all = fmt::format("{}|{}|{}|{}", options.version, info.path, to_string(dtype),
+                                      info.instruction_set);
   return "fp_" + sha256_hex(all).substr(0, 12);
 }
 
@@ -148,9 +148,7 @@ HttpResponse OpenAiApi::complete(CompletionKind kind, const HttpRequest& request
   if (!parsed) return error_response(ApiError::invalid_request, parsed.error().message());
   if (!parsed->errors.empty()) return field_error_response(std::move(parsed->errors));
   CompletionRequest& wanted = parsed->request;
-  if (auto refusal = check_model(options_, info, wanted.model, wanted.dtype)) {
-    return std::move(*refusal);
-  }
+  if (auto refusal = check_model(options_, info, wanted.model)) return std::move(*refusal);
 
   const bool chat = kind == CompletionKind::chat;
   std::vector<Tokens> prompts(chat ? 1 : wanted.prompts.size());
@@ -173,12 +171,13 @@ HttpResponse OpenAiApi::submit(const HttpRequest& http, CompletionKind kind,
   Engine& engine = *model.engine;
   const ModelInfo& info = engine.info();
   GenerationRequest& generation = request.generation;
+  const DType dtype = dtype_in_use(generation.dtype, info);
   auto completion = std::make_shared<Completion>();
   completion->kind = kind;
   completion->id = completion_id(kind);
   completion->created = unix_time(std::chrono::system_clock::now());
   completion->model = served_model_name(options_, info);
-  completion->fingerprint = fingerprint(options_, info);
+  completion->fingerprint = fingerprint(options_, info, dtype);
   completion->ignored = std::move(request.ignored);
   completion->include_usage = request.include_usage;
   completion->logprobs = request.logprobs;
@@ -220,7 +219,7 @@ HttpResponse OpenAiApi::submit(const HttpRequest& http, CompletionKind kind,
           jobs_.admit({.id = fmt::format("{}-{}", completion->id, completion->choices.size()),
                        .request_id = http.request_id,
                        .model = completion->model,
-                       .dtype = std::string(to_string(info.capabilities.dtype)),
+                       .dtype = std::string(to_string(dtype)),
                        .memory_bytes = info.memory.total(),
                        .logprobs = generation.logprobs,
                        .stop = generation.stop,
@@ -234,8 +233,8 @@ HttpResponse OpenAiApi::submit(const HttpRequest& http, CompletionKind kind,
       const Result<RequestId> id = engine.submit(std::move(choice), job);
       if (!id) {
         jobs_.withdraw(*job);
-        return refuse(refused_by_engine(engine, id.error(),
-                                        kind == CompletionKind::chat ? "messages" : "prompt"));
+        return refuse(refused_by_engine(
+            engine, id.error(), kind == CompletionKind::chat ? "messages" : "prompt", dtype));
       }
       job->set_cancel([weak = std::weak_ptr<Engine>(model.engine), id = id.value()] {
         if (const auto alive = weak.lock()) alive->cancel(id);

@@ -38,13 +38,15 @@ void OperationsApi::add_routes(Router& router) {
               .handle = [this](const HttpRequest&) {
                 return event_stream(std::make_shared<LoadingStream>(model_));
               }});
-  router.add({.method = "GET",
-              .pattern = "/v1/model",
-              .summary = "name, format, `architecture_family`, `dtype`, `supported_dtypes`, "
-                         "`is_quantized`, context lengths, `max_tokens_limit`, `vocab_size`, "
-                         "`eos_tokens`, `parameters`, "
-                         "`memory` in bytes, `instruction_set`, threads",
-              .handle = [this](const HttpRequest&) { return model(); }});
+  router.add(
+      {.method = "GET",
+       .pattern = "/v1/model",
+       .summary =
+           "name, format, `architecture_family`, `dtype`, `supported_dtypes`, `loaded_dtypes`, "
+           "`is_quantized`, context lengths, `max_tokens_limit`, `vocab_size`, "
+           "`eos_tokens`, `parameters`, "
+           "`memory` in bytes, `instruction_set`, threads",
+       .handle = [this](const HttpRequest&) { return model(); }});
   router.add({.method = "GET",
               .pattern = "/metrics",
               .summary = "figures for Prometheus, see below",
@@ -91,14 +93,18 @@ HttpResponse OperationsApi::model() const {
   if (!now.engine) return model_not_ready(now);
   const ModelInfo& info = now.engine->info();
   const ModelCapabilities& can = info.capabilities;
-  Json dtypes = Json::array();
-  for (const DType dtype : can.supported_dtypes) dtypes.push_back(to_string(dtype));
+  const auto names = [](const std::vector<DType>& dtypes) {
+    Json list = Json::array();
+    for (const DType dtype : dtypes) list.push_back(to_string(dtype));
+    return list;
+  };
   return json_response({{"model", served_model_name(options_, info)},
                         {"format", info.format},
                         {"device", info.device},
                         {"architecture_family", can.architecture_family},
                         {"dtype", to_string(can.dtype)},
-                        {"supported_dtypes", std::move(dtypes)},
+                        {"supported_dtypes", names(can.supported_dtypes)},
+                        {"loaded_dtypes", names(now.engine->loaded_dtypes())},
                         {"is_quantized", can.is_quantized},
                         {"max_context_length", can.max_context_length},
                         {"trained_context_length", info.trained_context_length},

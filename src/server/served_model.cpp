@@ -9,27 +9,25 @@
 namespace llm::server {
 namespace {
 
+using core::Json;
+
 constexpr int kShutdownRetrySeconds = 5;
 
-// A second copy of the weights is not loaded on request; the numbers say what it would take.
-HttpResponse dtype_not_resident(DType wanted, const ModelInfo& info) {
-  const std::uint64_t bytes =
-      info.capabilities.parameters * static_cast<std::uint64_t>(dtype_info(wanted).block_bytes);
-  const std::string_view loaded = to_string(info.capabilities.dtype);
+// There is no memory for another copy of the weights; the numbers say what it would take.
+HttpResponse dtype_not_resident(DType wanted, const ModelInfo& info, const Status& status) {
   FieldError error = {.field = "dtype",
-                      .constraint = fmt::format("resident({})", loaded),
-                      .message = fmt::format(
-                          "dtype {} is supported but not loaded: {} is ({} bytes of weights); "
-                          "{} would take another {} bytes, and the budget for further copies "
-                          "is 0 bytes",
-                          to_string(wanted), loaded, info.memory.weights, to_string(wanted), bytes),
+                      .constraint = "fits_memory",
+                      .message = status.message(),
                       .value = to_string(wanted)};
+  Json details = {{"loaded_bytes", info.memory.weights}};
+  if (const auto& shortage = status.shortage()) {
+    details["required_bytes"] = shortage->required_bytes;
+    details["available_bytes"] = shortage->available_bytes;
+  }
   return problem_response({.error = ApiError::dtype_not_resident,
                            .message = {},
                            .fields = {std::move(error)},
-                           .details = {{"loaded_bytes", info.memory.weights},
-                                       {"required_bytes", bytes},
-                                       {"available_bytes", 0}}});
+                           .details = std::move(details)});
 }
 
 // The engine says when a place may be free.
@@ -62,17 +60,21 @@ HttpResponse unknown_model(const ServerOptions& options, const ModelInfo& info,
 }
 
 std::optional<HttpResponse> check_model(const ServerOptions& options, const ModelInfo& info,
-                                        std::string_view name, std::optional<DType> not_loaded) {
+                                        std::string_view name) {
   if (!name.empty() && !names_model(options, info, name)) return unknown_model(options, info, name);
-  if (not_loaded) return dtype_not_resident(*not_loaded, info);
   return std::nullopt;
+}
+
+DType dtype_in_use(std::optional<DType> wanted, const ModelInfo& info) {
+  return wanted.value_or(info.capabilities.dtype);
 }
 
 HttpResponse shutting_down(std::string_view why) {
   return retry_later(ApiError::shutting_down, why, kShutdownRetrySeconds);
 }
 
-HttpResponse refused_by_engine(const Engine& engine, const Status& status, std::string_view field) {
+HttpResponse refused_by_engine(const Engine& engine, const Status& status, std::string_view field,
+                               DType dtype) {
   switch (status.code()) {
     case StatusCode::invalid_argument:
     case StatusCode::unsupported:
@@ -82,6 +84,14 @@ HttpResponse refused_by_engine(const Engine& engine, const Status& status, std::
       if (status.retry_after_ms() > 0) return queue_full(status);
       if (!engine.health().ok()) return error_response(ApiError::model_failed, status.message());
       return shutting_down(status.message());
+    case StatusCode::resource_exhausted:
+      if (dtype != engine.info().capabilities.dtype) {
+        return dtype_not_resident(dtype, engine.info(), status);
+      }
+      return error_response(ApiError::internal, status.message());
+    case StatusCode::io_error:
+    case StatusCode::corrupt_data:  // of the file, which another type was to be loaded from
+      return error_response(ApiError::model_failed, status.message());
     default:
       return error_response(ApiError::internal, status.message());
   }

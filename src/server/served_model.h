@@ -18,17 +18,21 @@ std::string served_model_name(const ServerOptions& options, const ModelInfo& inf
 /// Whether `name` is the served name, or the model's own name or path.
 bool names_model(const ServerOptions& options, const ModelInfo& info, std::string_view name);
 
-/// 404 when `name` (empty: not given) is another model's; 422 with numbers for a type that is not
-/// loaded.
+/// 404 when `name` (empty: not given) is another model's.
 std::optional<HttpResponse> check_model(const ServerOptions& options, const ModelInfo& info,
-                                        std::string_view name, std::optional<DType> not_loaded);
+                                        std::string_view name);
 HttpResponse unknown_model(const ServerOptions& options, const ModelInfo& info,
                            std::string_view name);
 
 /// 503 of a worker that is going away.
 HttpResponse shutting_down(std::string_view why);
 
-/// Engine::submit()'s error for a request that passed the schema. `field`: the prompt's.
-HttpResponse refused_by_engine(const Engine& engine, const Status& status, std::string_view field);
+/// The type that a request runs in: `wanted`, or the one that was loaded first.
+DType dtype_in_use(std::optional<DType> wanted, const ModelInfo& info);
+
+/// Engine::submit()'s error for a request that passed the schema. `field`: the prompt's; `dtype`:
+/// what it runs in.
+HttpResponse refused_by_engine(const Engine& engine, const Status& status, std::string_view field,
+                               DType dtype);
 
 }  // namespace llm::server

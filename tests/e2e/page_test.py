@@ -150,8 +150,10 @@ class PageTest(unittest.TestCase):
         self.assertEqual([option.get_attribute("value") for option in
                           self.find("dtype").find_elements(By.TAG_NAME, "option")], ["", "f16", "bf16"])
         self.find("dtype").send_keys("bf16")
-        self.ask("Hello")
-        self.wait(lambda: "dtype bf16" in self.text("error"))
+        self.ask("Hello", max_tokens="3")
+        self.finished()
+        _, model = self.worker.request("GET", "/v1/model", headers={"x-api-key": KEY})
+        self.assertEqual(model["loaded_dtypes"], [model["dtype"], "bf16"])
         self.browser.refresh()
         self.wait(lambda: "context" in self.text("about"))
         self.settings_open(True)

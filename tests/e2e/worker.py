@@ -15,7 +15,7 @@ class Worker:
         self.process = subprocess.Popen(
             [binary, "serve", "--model", model, "--port", "0", *flags],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            text=True, env=environment)
+            text=True, errors="surrogateescape", env=environment)
         self.log = []
         self.port = self._read_port()
 

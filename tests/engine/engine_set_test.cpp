@@ -104,6 +104,9 @@ TEST_F(EngineSets, WhatDoesNotFitIsRefusedWithNumbers) {
       fmt::format("dtype bf16 cannot be loaded beside f32: the weights take {} bytes as bf16, "
                   "allowed for them are {}",
                   bf16, bf16 - 1));
+  ASSERT_TRUE(refused.shortage());
+  EXPECT_EQ(refused.shortage()->required_bytes, bf16);
+  EXPECT_EQ(refused.shortage()->available_bytes, bf16 - 1);
   EXPECT_EQ(set->loaded_dtypes(), std::vector{DType::f32});
   EXPECT_EQ(run(*set, request(DType::f32))->end.reason, StopReason::max_tokens);
 }

@@ -79,6 +79,9 @@ TEST(DivideMemory, AModelThatDoesNotFitIsRefusedWithNumbers) {
         "control group: limit " + std::to_string(90 * kMiB + 7) + ", used 7"}) {
     EXPECT_NE(message.find(number), std::string::npos) << number << ": " << message;
   }
+  ASSERT_TRUE(division.error().shortage());
+  EXPECT_GT(division.error().shortage()->required_bytes, 100 * kMiB);
+  EXPECT_EQ(division.error().shortage()->available_bytes, 90 * kMiB);
 }
 
 TEST(DivideMemory, StepsLeftOpenAreMadeSmaller) {

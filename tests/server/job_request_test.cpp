@@ -233,8 +233,8 @@ TEST(JobRequest, DtypesThatTheModelLacksAreToldFromThoseNotLoaded) {
   EXPECT_EQ(only_error("\"dtype\":\"bf16\"", context).message,
             "dtype bf16 is not supported by this model (supported: q4_k)");
   EXPECT_TRUE(parse("\"dtype\":\"q4_k\"", context).errors.empty());
-  EXPECT_EQ(parse("\"dtype\":\"bf16\"").request.dtype, DType::bf16);
-  EXPECT_FALSE(parse("\"dtype\":\"f32\"").request.dtype.has_value());
+  EXPECT_EQ(parse("\"dtype\":\"bf16\"").request.generation.dtype, DType::bf16);
+  EXPECT_FALSE(parse("\"dtype\":\"f32\"").request.generation.dtype.has_value());
 }
 
 TEST(JobRequest, UnknownFieldsAreListedOrRefusedWhenStrict) {

@@ -339,7 +339,7 @@ TEST_F(Jobs, PlacesOfCancelledAndRefusedJobsAreFreeAgain) {
   }
 }
 
-TEST_F(Jobs, AnotherModelIs404AndAnotherDtype422WithNumbers) {
+TEST_F(Jobs, AnotherModelIs404) {
   ServerOptions options;
   options.model_aliases = {"hf:some/model"};
   start(options);
@@ -347,11 +347,32 @@ TEST_F(Jobs, AnotherModelIs404AndAnotherDtype422WithNumbers) {
   for (const char* name : {"fake", "/models/fake", "hf:some/model"}) {
     EXPECT_NE(post_job(fmt::format("\"model\":\"{}\"", name)), "");
   }
+}
+
+TEST_F(Jobs, AnotherDtypeReachesTheEngineAndIsNamedInStarted) {
+  start();
+  EXPECT_EQ(stream(post_job("\"max_tokens\":1,\"dtype\":\"bf16\""))[0]["dtype"], "bf16");
+  EXPECT_EQ(engine->last_request().dtype, DType::bf16);
+  EXPECT_EQ(stream(post_job("\"max_tokens\":1"))[0]["dtype"], "f32");
+  EXPECT_EQ(engine->last_request().dtype, std::nullopt);
+}
+
+TEST_F(Jobs, ADtypeThatDoesNotFitIs422WithTheEnginesNumbers) {
+  start();
+  engine->dtype_refusal = Status(StatusCode::resource_exhausted, "2000 bytes wanted, 1500 there")
+                              .with_shortage({.required_bytes = 2000, .available_bytes = 1500});
   const TestReply reply = post("/v1/jobs", R"({"operation":"infer","prompt":"p","dtype":"bf16"})");
   EXPECT_EQ(reply.status, 422);
+  EXPECT_EQ(reply.json()["loaded_bytes"], 4000);
   EXPECT_EQ(reply.json()["required_bytes"], 2000);
-  EXPECT_EQ(reply.json()["available_bytes"], 0);
-  EXPECT_EQ(reply.json()["errors"][0]["field"], "dtype");
+  EXPECT_EQ(reply.json()["available_bytes"], 1500);
+  EXPECT_EQ(reply.json()["errors"], Json::parse(R"([{"field":"dtype","constraint":"fits_memory",
+      "message":"2000 bytes wanted, 1500 there","value":"bf16"}])"));
+  EXPECT_EQ(get("/v1/jobs").json()["jobs"], Json::array()) << "a refused job is not kept";
+  engine->dtype_refusal = Status(StatusCode::io_error, "the file was cut");
+  const TestReply cut = post("/v1/jobs", R"({"operation":"infer","prompt":"p","dtype":"bf16"})");
+  EXPECT_EQ(cut.status, 503);
+  EXPECT_EQ(cut.json()["error"]["code"], "MODEL_FAILED");
 }
 
 TEST_F(Jobs, FieldErrorsComeAllAtOnceWithTheirValues) {

@@ -54,6 +54,16 @@ TEST_F(OpenAi, AChatIsAnsweredInTheShapeThatClientsExpect) {
       << "the template writes BOS itself";
 }
 
+TEST_F(OpenAi, AnotherDtypeReachesTheEngineAndIsPartOfTheFingerprint) {
+  start();
+  const Json loaded = ask(R"("max_tokens":1,"dtype":"f32")").json()["system_fingerprint"];
+  EXPECT_EQ(engine->last_request().dtype, std::nullopt);
+  const Json other = ask(R"("max_tokens":1,"dtype":"bf16")").json()["system_fingerprint"];
+  EXPECT_EQ(engine->last_request().dtype, DType::bf16);
+  EXPECT_TRUE(other.is_string());
+  EXPECT_NE(other, loaded);
+}
+
 TEST_F(OpenAi, EveryRouteExistsWithoutThePrefixToo) {
   start();
   for (const std::string prefix : {"/v1", ""}) {
@@ -195,10 +205,14 @@ TEST_F(OpenAi, ErrorsHaveTheShapeThatClientsExpect) {
   const TestReply json = post("/v1/chat/completions", "{");
   EXPECT_EQ(json.status, 400);
   EXPECT_EQ(error_of(json)["type"], "invalid_request_error");
+  engine->dtype_refusal = Status(StatusCode::resource_exhausted, "no room")
+                              .with_shortage({.required_bytes = 9, .available_bytes = 8});
   const TestReply dtype = ask(R"("dtype":"f16")");
   EXPECT_EQ(dtype.status, 422);
+  EXPECT_EQ(error_of(dtype)["code"], "dtype_not_resident");
   EXPECT_EQ(error_of(dtype)["param"], "dtype");
-  EXPECT_EQ(error_of(dtype)["available_bytes"], 0);
+  EXPECT_EQ(error_of(dtype)["required_bytes"], 9);
+  EXPECT_EQ(error_of(dtype)["available_bytes"], 8);
   EXPECT_EQ(error_of(ask("\"a\":1", "Content-Type: text/plain\r\n"))["code"],
             "unsupported_media_type");
 }

@@ -99,6 +99,7 @@ TEST_F(Operations, TheModelIsDescribed) {
   EXPECT_EQ(model["architecture_family"], "llama");
   EXPECT_EQ(model["dtype"], "f32");
   EXPECT_EQ(model["supported_dtypes"], Json::array({"f32", "f16", "bf16"}));
+  EXPECT_EQ(model["loaded_dtypes"], Json::array({"f32"}));
   EXPECT_EQ(model["is_quantized"], false);
   EXPECT_EQ(model["max_context_length"], 64);
   EXPECT_EQ(model["vocab_size"], 256);

@@ -98,6 +98,15 @@ TEST(Routes, TheRestOfAPathMayBeOneParameter) {
   EXPECT_EQ(router.match("GET", "/models/").route, nullptr);
 }
 
+TEST(Targets, WhatALogShowsIsPrintableAndBounded) {
+  HttpRequest request;
+  request.method = "GET";
+  set_target(request, "/v1/\xe0\x1b[2Jx?secret=1");
+  EXPECT_EQ(shown_in_log(request), "GET /v1/\\xe0\\x1b[2Jx");
+  set_target(request, std::string(5000, 'a'));
+  EXPECT_EQ(shown_in_log(request), "GET " + std::string(256, 'a') + "...");
+}
+
 TEST(Targets, QueriesAreDecoded) {
   HttpRequest request;
   set_target(request, "/p?a=1&b=%41+c&&d&e=%zz");
