@@ -84,6 +84,16 @@ TEST_F(Heartbeats, AWorkerWhoseModelFailedSaysThatItStopped) {
       eventually([&] { return hive.heartbeats().back()["worker"]["status"] == "stopped"; }));
 }
 
+TEST_F(Heartbeats, ComeOneAfterTheOther) {
+  Hive hive(200, std::chrono::milliseconds(300));
+  ServerOptions options;
+  options.heartbeat = {.url = hive.url(), .worker_id = "w"};
+  start(options);  // the first, and another one because the model is ready
+  ASSERT_TRUE(eventually([&] { return hive.requests().size() == 2; }));
+  EXPECT_EQ(hive.overlapping(), 0);
+  EXPECT_EQ(hive.heartbeats()[1]["worker"]["status"], "ready");
+}
+
 TEST(HeartbeatOptions, ComeEveryThirtySecondsUnlessToldOtherwise) {
   EXPECT_EQ(HeartbeatOptions().interval, std::chrono::seconds(30));
   EXPECT_EQ(HeartbeatOptions().device, "cpu:0");

@@ -4,9 +4,12 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -19,7 +22,8 @@ namespace llm::server {
 /// Takes connections one after the other, keeps what they send, and answers each with `status`.
 class Hive {
  public:
-  explicit Hive(int status) : status_(status) {
+  /// `pause`: so long it looks out for another heartbeat before it answers one.
+  explicit Hive(int status, std::chrono::milliseconds pause = {}) : status_(status), pause_(pause) {
     listener_ = ::socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -42,6 +46,8 @@ class Hive {
     const std::lock_guard lock(mutex_);
     return requests_;
   }
+  /// Heartbeats that came while another one waited for its answer.
+  int overlapping() const { return overlapping_; }
   /// The bodies of what came, in order.
   std::vector<core::Json> heartbeats() {
     std::vector<core::Json> bodies;
@@ -61,6 +67,8 @@ class Hive {
         if (n <= 0) break;
         text.append(buffer, static_cast<std::size_t>(n));
       }
+      pollfd another{.fd = listener_, .events = POLLIN, .revents = 0};
+      if (::poll(&another, 1, static_cast<int>(pause_.count())) == 1) ++overlapping_;
       const std::string reply =
           "HTTP/1.1 " + std::to_string(status_) + " X\r\nContent-Length: 0\r\n\r\n";
       (void)!::write(peer, reply.data(), reply.size());
@@ -69,7 +77,9 @@ class Hive {
     }
   }
 
-  int status_;
+  const int status_;
+  const std::chrono::milliseconds pause_;
+  std::atomic<int> overlapping_ = 0;
   int listener_ = -1;
   std::uint16_t port_ = 0;
   std::mutex mutex_;
