@@ -247,17 +247,21 @@ TEST_F(ReplyRules, EveryOutcomeIsCounted) {
     EXPECT_NE(at, std::string::npos) << outcome;
     return at == std::string::npos ? -1 : std::stoi(text.substr(at + name.size()));
   };
-  stream(post_job("\"max_tokens\":9"));
-  stream(post_job("\"max_tokens\":1"));
+  // As many of each kind as of no other.
+  for (int n = 0; n < 3; ++n) stream(post_job("\"max_tokens\":9"));
+  for (int n = 0; n < 2; ++n) stream(post_job("\"max_tokens\":1"));
   engine->hold();
   request(server->port(), "DELETE", job_path(post_job()));
   engine->release();
   EXPECT_TRUE(eventually([&] { return metric("cancelled") == 1; }));
-  engine->fail_after(0, core::internal_error("x"));
-  stream(post_job());
-  EXPECT_TRUE(eventually([&] { return metric("error") == 1; }));
-  EXPECT_EQ(metric("eos"), 1);
-  EXPECT_EQ(metric("max_tokens"), 1);
+  for (int n = 0; n < 4; ++n) {
+    engine->fail_after(0, core::internal_error("x"));
+    stream(post_job());
+  }
+  EXPECT_TRUE(eventually([&] { return metric("error") == 4; }));
+  EXPECT_EQ(metric("eos"), 3);
+  EXPECT_EQ(metric("max_tokens"), 2);
+  EXPECT_EQ(metric("cancelled"), 1);
   EXPECT_EQ(metric("stop_sequence"), 0);
 }
 
