@@ -102,6 +102,12 @@ struct TokenEvent {
   std::vector<TokenLogprob> alternatives;  ///< most likely first
 };
 
+struct TokenizeOptions {
+  bool add_special = true;  ///< with BOS and the like
+  /// Control tokens written in the text are recognised; off, they are text like any other.
+  bool parse_special = true;
+};
+
 /// What a request really runs with.
 struct StartEvent {
   std::int64_t prompt_tokens = 0;
@@ -151,10 +157,13 @@ class LLM_API Engine {
   /// That precision, and those that are loaded beside it now.
   virtual std::vector<DType> loaded_dtypes() const = 0;
 
-  /// Token ids of a text. `add_special`: with BOS and the like.
   virtual Result<std::vector<std::int32_t>> tokenize(std::string_view text,
-                                                     bool add_special) const = 0;
+                                                     TokenizeOptions options) const = 0;
+  /// Text of token ids, control tokens by their names.
   virtual Result<std::string> detokenize(std::span<const std::int32_t> ids) const = 0;
+  /// Bytes that one token stands for, which need not be valid UTF-8 alone; of a control token its
+  /// name.
+  virtual Result<std::string> token_piece(std::int32_t id) const = 0;
   /// ok when conversations can be rendered; else why not (not_found: the model has no chat
   /// template).
   virtual Status chat_status() const = 0;

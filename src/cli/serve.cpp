@@ -145,7 +145,11 @@ int serve(ServeOptions options) {
   while (!stop && loading) stop = signals.wait(kLookAround);
   if (!loading) {
     loader.join();
-    if (!failure.ok()) return report(failure);
+    if (!failure.ok()) {
+      server->drain(
+          std::chrono::milliseconds(0));  // who watches the loading, and the hive, are told
+      return report(failure);
+    }
     while (!stop) stop = signals.wait(std::chrono::hours(1));
   }
   core::log(core::LogLevel::info, "stopping: jobs have {} s to finish", options.drain_timeout_s);

@@ -29,11 +29,14 @@ class EngineSet final : public Engine {
   const ModelInfo& info() const override { return first_->info(); }
   std::vector<DType> loaded_dtypes() const override;
   Result<std::vector<std::int32_t>> tokenize(std::string_view text,
-                                             bool add_special) const override {
-    return first_->tokenize(text, add_special);
+                                             TokenizeOptions options) const override {
+    return first_->tokenize(text, options);
   }
   Result<std::string> detokenize(std::span<const std::int32_t> ids) const override {
     return first_->detokenize(ids);
+  }
+  Result<std::string> token_piece(std::int32_t id) const override {
+    return first_->token_piece(id);
   }
   Status chat_status() const override { return first_->chat_status(); }
   Result<RenderedChat> render_chat(const ChatRequest& request) const override {

@@ -78,12 +78,23 @@ void LocalEngine::stop() {
 }
 
 Result<std::vector<std::int32_t>> LocalEngine::tokenize(std::string_view text,
-                                                        bool add_special) const {
-  return parts_.shared->tokenizer->encode(text, {.add_special = add_special});
+                                                        TokenizeOptions options) const {
+  return parts_.shared->tokenizer->encode(
+      text, {.add_special = options.add_special, .parse_special = options.parse_special});
 }
 
 Result<std::string> LocalEngine::detokenize(std::span<const std::int32_t> ids) const {
   return parts_.shared->tokenizer->decode(ids, /*skip_special=*/false);
+}
+
+Result<std::string> LocalEngine::token_piece(std::int32_t id) const {
+  const tokenizer::Tokenizer& tokenizer = *parts_.shared->tokenizer;
+  if (id < 0 || id >= tokenizer.vocab_size()) {
+    return core::invalid_argument("token id {} is not in the tokenizer's vocabulary of {}", id,
+                                  tokenizer.vocab_size());
+  }
+  return tokenizer.is_special(id) ? std::string(tokenizer.token_text(id))
+                                  : tokenizer.token_bytes(id);
 }
 
 Status LocalEngine::check_tokens(std::span<const std::int32_t> tokens) const {
@@ -101,7 +112,7 @@ Result<std::vector<std::int32_t>> LocalEngine::prompt_tokens(
     const GenerationRequest& request) const {
   std::vector<std::int32_t> tokens = request.prompt_tokens;
   if (tokens.empty()) {
-    LLM_ASSIGN_OR_RETURN(tokens, tokenize(request.prompt, request.add_special));
+    LLM_ASSIGN_OR_RETURN(tokens, tokenize(request.prompt, {.add_special = request.add_special}));
   }
   if (tokens.empty()) return core::invalid_argument("the prompt is empty: it has no tokens");
   LLM_RETURN_IF_ERROR(check_tokens(tokens));

@@ -67,8 +67,9 @@ class LocalEngine final : public Engine {
 
   const ModelInfo& info() const override { return parts_.info; }
   Result<std::vector<std::int32_t>> tokenize(std::string_view text,
-                                             bool add_special) const override;
+                                             TokenizeOptions options) const override;
   Result<std::string> detokenize(std::span<const std::int32_t> ids) const override;
+  Result<std::string> token_piece(std::int32_t id) const override;
   std::vector<DType> loaded_dtypes() const override { return {info().capabilities.dtype}; }
   Status chat_status() const override { return parts_.shared->chat_templates.status(); }
   Result<RenderedChat> render_chat(const ChatRequest& request) const override {

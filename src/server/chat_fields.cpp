@@ -124,7 +124,8 @@ std::optional<HttpResponse> render_to_tokens(const Engine& engine, const ChatReq
   }
   if (auto refusal = report_unused_kwargs(*rendered, strict, ignored)) return refusal;
   // The template writes BOS itself; adding it again would change the prompt.
-  Result<std::vector<std::int32_t>> encoded = engine.tokenize(rendered->prompt, false);
+  Result<std::vector<std::int32_t>> encoded =
+      engine.tokenize(rendered->prompt, {.add_special = false});
   if (!encoded) {
     return field_error_response({{"messages", "tokenize", encoded.error().message(), nullptr}});
   }

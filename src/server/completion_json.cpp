@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "core/utf8.h"
 #include "server/chat_fields.h"
 #include "server/job_events.h"
 
@@ -16,18 +17,9 @@ Json bytes_json(std::string_view bytes) {
   return list;
 }
 
-bool is_utf8(const std::string& bytes) {
-  try {
-    (void)Json(bytes).dump();
-    return true;
-  } catch (const Json::type_error&) {
-    return false;
-  }
-}
-
 // A token's text; of a part of a character its bytes, in the way of the OpenAI API.
 std::string token_text(const std::string& bytes) {
-  if (is_utf8(bytes)) return bytes;
+  if (core::is_valid_utf8(bytes)) return bytes;
   std::string text = "bytes:";
   for (const char c : bytes) text += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
   return text;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <limits>
 
@@ -90,7 +89,7 @@ Field float_field(std::string_view name, float& target, Range range, std::string
   return {
       std::string(name),
       "float",
-      to_text(float_json(target)),
+      to_text(core::float_json(target)),
       constraint_text(range),
       std::string(meaning),
       [&target, range](const Field& field, const Json& value, FieldErrors& errors) {
@@ -212,15 +211,6 @@ Result<Json> parse_body(std::string_view body) {
                                   article(parsed->type_name()));
   }
   return parsed;
-}
-
-Json float_json(float value) {
-  if (!std::isfinite(value)) return nullptr;
-  char text[32];
-  const auto written = std::to_chars(text, text + sizeof text, value);
-  double shortest = 0;
-  std::from_chars(text, written.ptr, shortest);
-  return shortest;
 }
 
 std::string markdown_table(std::span<const Field> fields) {

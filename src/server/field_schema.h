@@ -84,9 +84,6 @@ std::string describe(const core::Json& value);
 /// The value when it is small enough to be sent back, else null.
 core::Json shown_value(const core::Json& value);
 
-/// A float as the shortest decimal that reads back as the same float (1.3, not 1.29999995).
-core::Json float_json(float value);
-
 /// The rows as a Markdown table.
 std::string markdown_table(std::span<const Field> fields);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <utility>
 
 #include "core/json.h"
 #include "core/log.h"
@@ -59,14 +60,27 @@ void Heartbeat::send(std::function<void()> done) {
     if (done) done();
     return;
   }
+  if (done) waiting_.push_back(std::move(done));
+  wanted_ = true;
+  if (!sending_) send_next();
+}
+
+// One after the other: the last that the hive hears is the last that was true.
+void Heartbeat::send_next() {
   const Result<Url> url = parse_url(options_.url);
   if (!url) return;  // refused when the server was started
-  post_json(io_, url.value(), "/v1/worker-heartbeat",
-            heartbeat_body(options_, report_(), port_, version_),
-            [this, alive = alive_, done = std::move(done)](const Result<int>& http_status) {
-              if (*alive) on_result(http_status);
-              if (done) done();
-            });
+  sending_ = true;
+  wanted_ = false;
+  post_json(
+      io_, url.value(), "/v1/worker-heartbeat",
+      heartbeat_body(options_, report_(), port_, version_),
+      [this, alive = alive_, done = std::exchange(waiting_, {})](const Result<int>& http_status) {
+        for (const auto& told : done) told();
+        if (!*alive) return;
+        sending_ = false;
+        on_result(http_status);
+        if (wanted_) send_next();
+      });
 }
 
 void Heartbeat::on_result(const Result<int>& http_status) {

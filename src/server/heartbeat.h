@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "server/server_options.h"
 #include "server/url.h"
@@ -27,12 +28,14 @@ class Heartbeat {
 
   /// Sends now and again at every interval. Nothing happens without a URL.
   void start();
-  /// Sends now, out of turn; `done` is called when that is over, whatever came of it.
+  /// Sends as soon as the one under way is over, out of turn; `done` is called when that is over,
+  /// whatever came of it.
   void send(std::function<void()> done = {});
   void stop();
 
  private:
   void schedule();
+  void send_next();
   void on_result(const Result<int>& http_status);
 
   boost::asio::io_context& io_;
@@ -42,6 +45,9 @@ class Heartbeat {
   const std::function<Report()> report_;
   boost::asio::steady_timer timer_;
   std::string last_problem_;
+  bool sending_ = false;
+  bool wanted_ = false;                         // another one, when the one under way is over
+  std::vector<std::function<void()>> waiting_;  // to be called when the next one is over
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -55,7 +55,7 @@ HttpApp::Admission HttpApp::admit(HttpRequest& request, bool has_body) const {
     HttpResponse refusal = error_response(ApiError::method_not_allowed,
                                           fmt::format("this route answers {} only", match.allowed));
     refusal.headers.push_back({"Allow", match.allowed});
-    return {.route = nullptr, .refusal = std::move(refusal)};
+    return {.route = match.other, .refusal = std::move(refusal)};
   }
   request.path_params = std::move(match.params);
   if (match.route->access == Access::key) {

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "server/api_error.h"
+#include "server/identity.h"
 
 namespace llm::server {
 namespace {
@@ -74,8 +75,9 @@ void HttpListener::serve(tcp::socket socket) {
         retry_later(ApiError::too_many_connections, "too many connections are open", 1);
     const std::string text = fmt::format(
         "HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n"
-        "Retry-After: 1\r\nConnection: close\r\n\r\n{}",
-        refusal.status, reason_phrase(refusal.status), refusal.body.size(), refusal.body);
+        "Retry-After: 1\r\nx-request-id: {}\r\nConnection: close\r\n\r\n{}",
+        refusal.status, reason_phrase(refusal.status), refusal.body.size(), random_uuid(),
+        refusal.body);
     ErrorCode ignored;
     socket.non_blocking(true, ignored);
     socket.write_some(asio::buffer(text), ignored);

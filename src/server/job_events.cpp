@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "server/field_schema.h"
 #include "server/identity.h"
 
 namespace llm::server {
@@ -29,16 +28,17 @@ void add_counts(Json& json, const Job::Snapshot& snapshot) {
 Json effective_json(const Job& job, const StartEvent& start) {
   const SamplingParams& sampling = start.sampling;
   Json bias = Json::object();
-  for (const auto& [id, value] : sampling.logit_bias) bias[std::to_string(id)] = float_json(value);
+  for (const auto& [id, value] : sampling.logit_bias)
+    bias[std::to_string(id)] = core::float_json(value);
   Json result = {{"max_tokens", start.max_tokens},
-                 {"temperature", float_json(sampling.temperature)},
-                 {"top_p", float_json(sampling.top_p)},
+                 {"temperature", core::float_json(sampling.temperature)},
+                 {"top_p", core::float_json(sampling.top_p)},
                  {"top_k", sampling.top_k},
-                 {"min_p", float_json(sampling.min_p)},
-                 {"repetition_penalty", float_json(sampling.repetition_penalty)},
+                 {"min_p", core::float_json(sampling.min_p)},
+                 {"repetition_penalty", core::float_json(sampling.repetition_penalty)},
                  {"repeat_last_n", sampling.repeat_last_n},
-                 {"presence_penalty", float_json(sampling.presence_penalty)},
-                 {"frequency_penalty", float_json(sampling.frequency_penalty)},
+                 {"presence_penalty", core::float_json(sampling.presence_penalty)},
+                 {"frequency_penalty", core::float_json(sampling.frequency_penalty)},
                  {"stop", job.settings().stop},
                  {"logprobs", job.settings().logprobs},
                  {"logit_bias", std::move(bias)}};
@@ -48,7 +48,7 @@ Json effective_json(const Job& job, const StartEvent& start) {
 
 Json logprob_json(float value) {
   constexpr float kImpossible = -9999.0F;
-  return float_json(std::isfinite(value) ? value : kImpossible);
+  return core::float_json(std::isfinite(value) ? value : kImpossible);
 }
 
 Json started_event(const Job& job, const Job::Snapshot& snapshot) {

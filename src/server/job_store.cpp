@@ -19,9 +19,9 @@ Result<std::shared_ptr<Job>> JobStore::admit(Job::Settings settings) {
     ++counts->ended[static_cast<std::size_t>(event.reason)];
     core::log(
         core::LogLevel::info,
-        "request_id={} {} ended: {}, {} tokens from {} in {:.1f} ms after {:.1f} ms of prefill",
+        "request_id={} {} ended: {}, {} tokens from {} in {:.1f} ms after {:.1f} ms of prefill{}{}",
         request_id, id, wire_name(event.reason), event.tokens_out, event.prompt_tokens,
-        event.decode_ms, event.prefill_ms);
+        event.decode_ms, event.prefill_ms, event.error.ok() ? "" : ": ", event.error.message());
   };
   auto job = std::make_shared<Job>(std::move(settings), std::move(on_finished));
   jobs_.emplace(job->settings().id, job);

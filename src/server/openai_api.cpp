@@ -62,7 +62,7 @@ HttpResponse context_exceeded(std::string_view field, std::int64_t tokens, std::
 std::optional<HttpResponse> encode(const Engine& engine, const TextPrompt& prompt, Tokens& tokens) {
   tokens = prompt.tokens;
   if (prompt.is_tokens) return std::nullopt;
-  Result<Tokens> encoded = engine.tokenize(prompt.text, true);
+  Result<Tokens> encoded = engine.tokenize(prompt.text, {});
   if (!encoded) {
     return field_error_response({{"prompt", "tokenize", encoded.error().message(), nullptr}});
   }

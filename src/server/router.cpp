@@ -39,10 +39,12 @@ Router::Match Router::match(std::string_view method, std::string_view path) cons
     const bool as_head = method == "HEAD" && route.method == "GET" && !route.streams;
     if (route.method == method || as_head) {
       result.route = &route;
+      result.other = nullptr;
       result.params = std::move(*params);
       result.allowed.clear();
       return result;
     }
+    result.other = &route;
     if (!result.allowed.empty()) result.allowed += ", ";
     result.allowed += route.method;
     if (route.method == "GET" && !route.streams) result.allowed += ", HEAD";

@@ -39,6 +39,7 @@ class Router {
 
   struct Match {
     const Route* route = nullptr;  ///< null: see `allowed`
+    const Route* other = nullptr;  ///< of a known path whose methods are others: one of its routes
     std::vector<std::string> params;
     std::string allowed;  ///< methods of a known path, comma-separated; empty: unknown path
   };

@@ -80,6 +80,10 @@ HttpResponse refused_by_engine(const Engine& engine, const Status& status, std::
     case StatusCode::unsupported:
       return field_error_response(
           {{std::string(field), "fits_context", status.message(), nullptr}});
+    case StatusCode::not_found:
+      return field_error_response(
+          {{std::string(field), "tokenizer",
+            fmt::format("{} must be token ids: {}", field, status.message()), nullptr}});
     case StatusCode::unavailable:
       if (status.retry_after_ms() > 0) return queue_full(status);
       if (!engine.health().ok()) return error_response(ApiError::model_failed, status.message());

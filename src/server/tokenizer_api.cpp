@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "core/utf8.h"
 #include "server/api_error.h"
 #include "server/chat_fields.h"
 #include "server/generation_fields.h"
@@ -38,23 +39,6 @@ struct BodyReader {
   }
 };
 
-// A member of llama-server's API that has one possible value here.
-Field fixed_bool(std::string_view name, bool only, std::string_view meaning,
-                 std::string_view reason) {
-  Field field = bool_field(name, only ? "true" : "false", meaning, [](bool) {});
-  field.constraint = fmt::format("one_of({})", only);
-  field.read = [only, reason = std::string(reason)](const Field& self, const Json& value,
-                                                    FieldErrors& errors) {
-    if (!value.is_boolean()) {
-      errors.push_back(type_error(self, value));
-    } else if (value.get<bool>() != only) {
-      errors.push_back({self.name, self.constraint,
-                        fmt::format("{} must be {}: {}", self.name, only, reason), value});
-    }
-  };
-  return field;
-}
-
 Field token_list_field(std::vector<std::int32_t>& ids, std::int64_t vocab_size) {
   return {"tokens",
           "list of token ids",
@@ -77,7 +61,8 @@ Field token_list_field(std::vector<std::int32_t>& ids, std::int64_t vocab_size) 
 
 // What the caller can mend is 400; the rest is the worker's fault.
 HttpResponse tokenizer_error(std::string_view field, const Status& status) {
-  if (status.code() == StatusCode::invalid_argument || status.code() == StatusCode::unsupported) {
+  if (status.code() == StatusCode::invalid_argument || status.code() == StatusCode::unsupported ||
+      status.code() == StatusCode::not_found) {  // the model has no tokenizer
     return field_error_response({{std::string(field), "tokenizer", status.message(), nullptr}});
   }
   return error_response(ApiError::internal, status.message());
@@ -85,18 +70,30 @@ HttpResponse tokenizer_error(std::string_view field, const Status& status) {
 
 struct TokenizeBody {
   std::string content;
-  bool add_special = false;
+  TokenizeOptions options{.add_special = false};
+  bool with_pieces = false;
 };
 
 std::vector<Field> tokenize_fields(TokenizeBody& body) {
   return {text_field("content", "required", "the text to turn into tokens",
                      [&](const std::string& value) { body.content = value; }),
           bool_field("add_special", "false", "add BOS and the like",
-                     [&](bool value) { body.add_special = value; }),
-          fixed_bool("parse_special", true, "control tokens written in the text are recognised",
-                     "they are always recognised here"),
-          fixed_bool("with_pieces", false, "the text of each token beside its id",
-                     "pieces are not given here")};
+                     [&](bool value) { body.options.add_special = value; }),
+          bool_field("parse_special", "true",
+                     "control tokens written in the text are recognised; else they are text",
+                     [&](bool value) { body.options.parse_special = value; }),
+          bool_field("with_pieces", "false",
+                     "each token as `{\"id\",\"piece\"}`: its text, or its bytes where they are no "
+                     "valid UTF-8 alone",
+                     [&](bool value) { body.with_pieces = value; })};
+}
+
+// A token as llama-server describes it.
+Json piece_json(std::int32_t id, const std::string& piece) {
+  if (core::is_valid_utf8(piece)) return {{"id", id}, {"piece", piece}};
+  Json bytes = Json::array();
+  for (const char c : piece) bytes.push_back(static_cast<unsigned char>(c));
+  return {{"id", id}, {"piece", std::move(bytes)}};
 }
 
 struct TemplateBody {
@@ -150,9 +147,16 @@ HttpResponse TokenizerApi::tokenize(const HttpRequest& request) const {
   BodyReader body;
   body.read(request, tokenize_fields(wanted), "content");
   if (body.refusal) return std::move(*body.refusal);
-  const auto tokens = now.engine->tokenize(wanted.content, wanted.add_special);
+  const auto tokens = now.engine->tokenize(wanted.content, wanted.options);
   if (!tokens) return tokenizer_error("content", tokens.error());
-  return body.reply({{"tokens", tokens.value()}});
+  if (!wanted.with_pieces) return body.reply({{"tokens", tokens.value()}});
+  Json list = Json::array();
+  for (const std::int32_t id : tokens.value()) {
+    const auto piece = now.engine->token_piece(id);
+    if (!piece) return tokenizer_error("content", piece.error());
+    list.push_back(piece_json(id, piece.value()));
+  }
+  return body.reply({{"tokens", std::move(list)}});
 }
 
 HttpResponse TokenizerApi::detokenize(const HttpRequest& request) const {

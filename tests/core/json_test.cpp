@@ -128,5 +128,12 @@ TEST(ReadJson, SinkSeesMembersInTheOrderOfTheText) {
   EXPECT_FALSE(read_json(R"({"z":1,"z":2})", "x", order).ok()) << "the strict rules hold";
 }
 
+TEST(Json, FloatsAreWrittenAsTheyWereGiven) {
+  EXPECT_EQ(float_json(1.3F).dump(), "1.3");
+  EXPECT_EQ(float_json(0.0F).dump(), "0.0");
+  EXPECT_EQ(float_json(-100.0F).dump(), "-100.0");
+  EXPECT_TRUE(float_json(1.0F / 0.0F).is_null());
+}
+
 }  // namespace
 }  // namespace llm::core

@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from cli_test import DEMO, WORKER, CommandLineTest  # noqa: E402
+from command_line import DEMO, WORKER, CommandLineTest  # noqa: E402
 from worker import Worker, text  # noqa: E402
 
 MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": " Hello "}]

@@ -11,9 +11,9 @@ import time
 class Worker:
     """`with Worker(binary, model) as worker:` serves on a free port until the block ends."""
 
-    def __init__(self, binary, model, *flags, environment=None):
+    def __init__(self, binary, model, *flags, port=0, environment=None):
         self.process = subprocess.Popen(
-            [binary, "serve", "--model", model, "--port", "0", *flags],
+            [binary, "serve", "--model", model, "--port", str(port), *flags],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
             text=True, errors="surrogateescape", env=environment)
         self.log = []
@@ -51,8 +51,8 @@ class Worker:
         self.reader.join(timeout=10)
         self.process.stderr.close()
 
-    def request(self, method, path, body=None, headers=None):
-        """Status and JSON of the reply."""
+    def raw(self, method, path, body=None, headers=None):
+        """Status, headers and bytes of the reply."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             sent = dict(headers or {})
@@ -62,10 +62,21 @@ class Worker:
                 body = json.dumps(body)
             connection.request(method, path, body, sent)
             reply = connection.getresponse()
-            text = reply.read()
-            return reply.status, json.loads(text) if text else None
+            return reply.status, reply.headers, reply.read()
         finally:
             connection.close()
+
+    def request(self, method, path, body=None, headers=None):
+        """Status and JSON of the reply."""
+        status, _, text = self.raw(method, path, body, headers)
+        return status, json.loads(text) if text else None
+
+    def metrics(self):
+        """The figures of /metrics by their names, labels included."""
+        status, _, text = self.raw("GET", "/metrics")
+        assert status == 200, status
+        lines = [line for line in text.decode().splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
     def get(self, path):
         return self.request("GET", path)

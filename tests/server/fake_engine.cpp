@@ -23,7 +23,9 @@ FakeEngine::FakeEngine(FakeEngineOptions options) : options_(options) {
   info_.capabilities.vocab_size = options.vocab_size;
   info_.capabilities.parameters = 1000;
   info_.memory.weights = 4000;
-  info_.memory.kv_cache = 96;
+  info_.memory.kv_per_token = 48;
+  info_.memory.kv_cache = 64;
+  info_.memory.scratch = 32;
   thread_ = std::thread([this] { run(); });
 }
 
@@ -37,10 +39,15 @@ FakeEngine::~FakeEngine() {
 }
 
 Result<std::vector<std::int32_t>> FakeEngine::tokenize(std::string_view text,
-                                                       bool add_special) const {
+                                                       TokenizeOptions options) const {
+  constexpr std::string_view kControl = "<s>";
   std::vector<std::int32_t> ids;
-  if (add_special) ids.push_back(1);
-  for (const char c : text) ids.push_back(static_cast<unsigned char>(c));
+  if (options.add_special) ids.push_back(1);
+  while (!text.empty()) {
+    const bool control = options.parse_special && text.starts_with(kControl);
+    ids.push_back(control ? 1 : static_cast<unsigned char>(text.front()));
+    text.remove_prefix(control ? kControl.size() : 1);
+  }
   return ids;
 }
 
@@ -61,6 +68,7 @@ Result<RequestId> FakeEngine::submit(GenerationRequest request,
   }
   if (request.dtype && !dtype_refusal.ok()) return dtype_refusal;
   const std::lock_guard lock(mutex_);
+  if (!health_.ok()) return Status(StatusCode::unavailable, health_.message());
   const int capacity = options_.max_sequences + options_.max_queue;
   if (waiting_.size() + running_.size() >= static_cast<std::size_t>(capacity)) {
     return Status(StatusCode::unavailable, "queue full", /*retry_after_ms=*/2500);

@@ -34,9 +34,13 @@ class FakeEngine : public Engine {
 
   const ModelInfo& info() const override { return info_; }
   std::vector<DType> loaded_dtypes() const override { return {info_.capabilities.dtype}; }
+  /// "<s>" is its control token, number 1.
   Result<std::vector<std::int32_t>> tokenize(std::string_view text,
-                                             bool add_special) const override;
+                                             TokenizeOptions options) const override;
   Result<std::string> detokenize(std::span<const std::int32_t> ids) const override;
+  Result<std::string> token_piece(std::int32_t id) const override {
+    return id == 1 ? "<s>" : std::string(1, static_cast<char>(id));
+  }
   Status chat_status() const override {
     return chat ? Status() : Status(StatusCode::not_found, "the model has no chat template");
   }

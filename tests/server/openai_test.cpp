@@ -279,7 +279,7 @@ TEST_F(OpenAi, AFullQueueIs429AndTakesBackTheChoicesThatFitted) {
   EXPECT_EQ(engine->cancelled(), 1);
 }
 
-TEST_F(OpenAi, AnEngineThatHasGivenUpIs503) {
+TEST_F(OpenAi, AStepThatFailsIs500) {
   start();
   engine->fail_after(0, core::internal_error("a step failed"));
   const TestReply reply = ask();

@@ -1,9 +1,5 @@
-// Health, readiness, loading, the model's description, the tokenizer routes, the heartbeat.
-#include <arpa/inet.h>
+// Health, readiness, loading, the model's description, metrics, the log.
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -110,30 +106,6 @@ TEST_F(Operations, TheModelIsDescribed) {
   EXPECT_EQ(model["instruction_set"], "ref");
 }
 
-TEST_F(Operations, TokenizeAndDetokenizeAreEachOthersInverse) {
-  start();
-  EXPECT_EQ(post("/tokenize", R"({"content":"hi"})").json(), Json({{"tokens", {104, 105}}}));
-  EXPECT_EQ(post("/tokenize", R"({"content":"hi","add_special":true})").json()["tokens"][0], 1);
-  EXPECT_EQ(post("/detokenize", R"({"tokens":[104,105]})").json(), Json({{"content", "hi"}}));
-  EXPECT_EQ(post("/detokenize", R"({"tokens":[195]})").json()["content"], "\xEF\xBF\xBD");
-  EXPECT_EQ(post("/tokenize", R"({"content":"","x":1})").json(),
-            Json({{"tokens", Json::array()}, {"ignored", {"x"}}}));
-}
-
-TEST_F(Operations, TokenizerRoutesRefuseWhatTheyCannotDo) {
-  start();
-  for (const char* body :
-       {"{}", R"({"content":5})", R"({"content":"x","with_pieces":true})",
-        R"({"content":"x","parse_special":false})", R"({"content":"x","add_special":1})"}) {
-    EXPECT_EQ(post("/tokenize", body).status, 400) << body;
-  }
-  for (const char* body : {"{}", R"({"tokens":"x"})", R"({"tokens":[256]})", R"({"tokens":[-1]})",
-                           R"({"tokens":[1.5]})"}) {
-    EXPECT_EQ(post("/detokenize", body).status, 400) << body;
-  }
-  EXPECT_EQ(post("/tokenize", R"({"content":"","x":1})", "X-Strict: 1\r\n").status, 400);
-}
-
 TEST_F(Operations, LogLinesCarryTheRequestIdAndNeverTheKey) {
   std::mutex mutex;
   std::string log;
@@ -153,148 +125,6 @@ TEST_F(Operations, LogLinesCarryTheRequestIdAndNeverTheKey) {
   EXPECT_EQ(log.find("very-secret"), std::string::npos) << log;
   EXPECT_EQ(log.find("guessed-key"), std::string::npos) << log;
   EXPECT_NE(log.find("API key b64413"), std::string::npos) << log;
-}
-
-// Takes connections one after the other, keeps what they send, and answers each with `status`.
-class Hive {
- public:
-  explicit Hive(int status) : status_(status) {
-    listener_ = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto* const raw = reinterpret_cast<sockaddr*>(&address);
-    EXPECT_EQ(::bind(listener_, raw, size), 0);
-    EXPECT_EQ(::listen(listener_, 16), 0);
-    EXPECT_EQ(::getsockname(listener_, raw, &size), 0);
-    port_ = ntohs(address.sin_port);
-    thread_ = std::thread([this] { run(); });
-  }
-  ~Hive() {
-    ::shutdown(listener_, SHUT_RDWR);
-    thread_.join();
-    ::close(listener_);
-  }
-  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_) + "/base/"; }
-  std::vector<std::string> requests() {
-    const std::lock_guard lock(mutex_);
-    return requests_;
-  }
-
- private:
-  void run() {
-    for (int peer = 0; (peer = ::accept(listener_, nullptr, nullptr)) >= 0; ::close(peer)) {
-      std::string text;
-      char buffer[4096];
-      while (text.find("\"timestamp\"") == std::string::npos || text.back() != '}') {
-        const ssize_t n = ::recv(peer, buffer, sizeof buffer, 0);
-        if (n <= 0) break;
-        text.append(buffer, static_cast<std::size_t>(n));
-      }
-      const std::string reply =
-          "HTTP/1.1 " + std::to_string(status_) + " X\r\nContent-Length: 0\r\n\r\n";
-      (void)!::write(peer, reply.data(), reply.size());
-      const std::lock_guard lock(mutex_);
-      requests_.push_back(text);
-    }
-  }
-
-  int status_;
-  int listener_ = -1;
-  std::uint16_t port_ = 0;
-  std::mutex mutex_;
-  std::vector<std::string> requests_;
-  std::thread thread_;
-};
-
-TEST_F(Operations, TheHeartbeatComesAtOnceAndRegularly) {
-  Hive hive(200);
-  ServerOptions options;
-  options.heartbeat = {.url = hive.url(),
-                       .worker_id = "w-1",
-                       .device = "cpu:0",
-                       .interval = std::chrono::milliseconds(40)};
-  options.version = "1.2.3";
-  options.model_name = "hf:x/y";
-  start(options, {}, false);
-  ASSERT_TRUE(eventually([&] { return !hive.requests().empty(); }));
-  const std::string first = hive.requests()[0];
-  EXPECT_EQ(first.find("POST /base/v1/worker-heartbeat HTTP/1.1\r\n"), 0U) << first;
-  const Json body = Json::parse(first.substr(first.find("\r\n\r\n") + 4));
-  EXPECT_EQ(body["worker"], Json({{"id", "w-1"},
-                                  {"model_id", "hf:x/y"},
-                                  {"device", "cpu:0"},
-                                  {"port", server->port()},
-                                  {"status", "starting"},
-                                  {"implementation", "llm-worker"},
-                                  {"version", "1.2.3"}}));
-  EXPECT_EQ(body["timestamp"].get<std::string>().back(), 'Z');
-  server->set_engine(engine);
-  const auto saw = [&](const std::string& status) {
-    return eventually([&] {
-      const auto requests = hive.requests();
-      return !requests.empty() &&
-             requests.back().find("\"status\":\"" + status + "\"") != std::string::npos;
-    });
-  };
-  EXPECT_TRUE(saw("ready"));
-  engine->hold();
-  post_job();
-  EXPECT_TRUE(saw("busy"));
-  engine->release();
-  EXPECT_TRUE(saw("ready"));
-  server->drain(std::chrono::seconds(1));
-  EXPECT_TRUE(saw("stopped"));
-}
-
-TEST_F(Operations, AHiveWithoutHeartbeatRouteIsLoggedOnceAndServingGoesOn) {
-  std::atomic<int> lines = 0;
-  set_log_sink([&](core::LogLevel, std::string_view line) {
-    if (line.find("(404)") != std::string_view::npos) ++lines;
-  });
-  {
-    Hive hive(404);
-    ServerOptions options;
-    options.heartbeat = {
-        .url = hive.url(), .worker_id = "w", .interval = std::chrono::milliseconds(10)};
-    start(options);
-    ASSERT_TRUE(eventually([&] { return hive.requests().size() > 3; }));
-    EXPECT_EQ(stream(post_job()).size(), 6U);
-    server.reset();
-  }
-  set_log_sink({});
-  EXPECT_EQ(lines, 1);
-}
-
-TEST_F(Operations, ApplyTemplatePassesTheConversationOnInTheClientsOrder) {
-  ChatRequest seen;
-  chat = [&](const ChatRequest& request) -> Result<RenderedChat> {
-    seen = request;
-    return RenderedChat{.prompt = "rendered", .unused_kwargs = {"colour"}};
-  };
-  start();
-  const std::string body = R"({"messages":[{"role":"user","content":"x"}],"tools":[{"z":1,"a":2}],)"
-                           R"("chat_template_kwargs":{"colour":1},"continue_final_message":true})";
-  const TestReply reply = post("/apply-template", body);
-  EXPECT_EQ(reply.json(),
-            (Json{{"prompt", "rendered"}, {"ignored", {"chat_template_kwargs.colour"}}}))
-      << reply.body;
-  EXPECT_EQ(seen.messages, R"([{"role":"user","content":"x"}])");
-  EXPECT_EQ(seen.tools, R"([{"z":1,"a":2}])");
-  EXPECT_EQ(seen.template_kwargs, R"({"colour":1})");
-  EXPECT_TRUE(seen.continue_final_message);
-  EXPECT_FALSE(seen.add_generation_prompt) << "not together with continue_final_message";
-  EXPECT_EQ(post("/apply-template", body, "X-Strict: 1\r\n").status, 400);
-}
-
-TEST_F(Operations, ApplyTemplateWithoutATemplateSaysSo) {
-  start();
-  const TestReply reply =
-      post("/apply-template", R"({"messages":[{"role":"user","content":"x"}]})");
-  EXPECT_EQ(reply.status, 400);
-  EXPECT_EQ(reply.json()["errors"][0]["message"],
-            "messages cannot be used: the model has no chat template");
 }
 
 TEST_F(Operations, MetricsCountRequestsByOutcomeAndReportTheEngine) {
@@ -365,17 +195,6 @@ TEST_F(Operations, ThePageIsPublicAndAsksForNothingFromElsewhere) {
   EXPECT_EQ(page.header("content-type"), "text/html; charset=utf-8");
   EXPECT_NE(page.header("content-security-policy").find("default-src 'none'"), std::string::npos);
   EXPECT_NE(page.body.find("<!doctype html>"), std::string::npos);
-}
-
-TEST_F(Operations, AHiveThatIsNotThereDisturbsNothing) {
-  ServerOptions options;
-  options.heartbeat = {
-      .url = "http://127.0.0.1:9", .worker_id = "w", .interval = std::chrono::milliseconds(5)};
-  start(options);
-  EXPECT_EQ(stream(post_job()).size(), 6U);
-  options.heartbeat.url = "https://hive";
-  options.port = 0;
-  EXPECT_FALSE(Server::start(options).has_value());
 }
 
 }  // namespace
