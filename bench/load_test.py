@@ -120,15 +120,20 @@ class LoadTest:
                     for job in range(arguments.jobs)] for stream in range(streams)]
 
         def client(own):
-            return [run_job(self.worker, prompt, arguments.max_tokens) for prompt in own]
+            started = time.monotonic()
+            done = [run_job(self.worker, prompt, arguments.max_tokens) for prompt in own]
+            return done, sum(len(timeline.tokens) for timeline in done) / (time.monotonic() - started)
 
         begin = time.monotonic()
-        timelines = sum(in_parallel([lambda own=own: client(own) for own in prompts]), [])
+        clients = in_parallel([lambda own=own: client(own) for own in prompts])
         seconds = time.monotonic() - begin
+        timelines = sum((done for done, _ in clients), [])
+        rates = [rate for _, rate in clients]
         generated = sum(len(timeline.tokens) for timeline in timelines)
         prompt_tokens = sum(len(prompt) for own in prompts for prompt in own)
         gaps = sum((timeline.gaps for timeline in timelines), [])
-        return (f"| {streams} | {len(timelines)} | {generated / seconds:.1f} | {prompt_tokens / seconds:.0f} "
+        return (f"| {streams} | {len(timelines)} | {generated / seconds:.1f} "
+                f"| {min(rates):.1f} / {max(rates):.1f} | {prompt_tokens / seconds:.0f} "
                 f"| {shown([t.first_token for t in timelines if t.tokens])} | {shown(gaps)} |")
 
     def long_prompt(self):
@@ -211,9 +216,9 @@ def main():
               f"serve {' '.join(flags)}\n")
         run_job(worker, test.prompt(300), 16)  # the engine measures how fast the machine is
         if arguments.streams:
-            print("| streams | jobs | generated tokens/s | prompt tokens/s "
+            print("| streams | jobs | generated tokens/s | of the slowest / fastest stream | prompt tokens/s "
                   "| first token, ms (p50 / p95 / p99) | gap, ms (p50 / p95 / p99) |")
-            print("|---|---|---|---|---|---|")
+            print("|---|---|---|---|---|---|---|")
         for streams in arguments.streams:
             print(test.closed_loop(streams), flush=True)
         if arguments.long_prompt > 0:
