@@ -36,6 +36,10 @@ struct LoadOptions {
   /// "f32", "f16", "bf16" or "auto" (as stored). Empty: f32 for safetensors; a GGUF file keeps its
   /// own types whatever is said here (a note is logged).
   std::string dtype;
+  /// Type of the KV cache, in every precision that is loaded: "f32", "f16", "bf16", "q8_0" (8-bit
+  /// integers with a scale per 32 components), or "auto" or empty: the weights' type, f16 for
+  /// quantised weights.
+  std::string kv_dtype;
   int threads = 0;           ///< 0: as many as the process may use
   std::int64_t context = 0;  ///< positions per sequence; 0: what the model states, if memory allows
   int max_sequences = 0;     ///< sequences that run at once; 0: chosen

@@ -36,6 +36,9 @@ struct ModelCapabilities {
   std::string architecture_family;  ///< e.g. "llama"
   /// Type of the weight matrices in memory; for GGUF the type that most of them have.
   DType dtype = DType::f32;
+  DType kv_dtype = DType::f32;  ///< of the KV cache
+  /// It was named (LoadOptions::kv_dtype), so that other precisions have the same; else their own.
+  bool kv_dtype_named = false;
   std::vector<DType> supported_dtypes;  ///< GGUF: its own type alone
   bool is_quantized = false;
   std::int64_t max_context_length = 0;  ///< positions of one sequence, as loaded

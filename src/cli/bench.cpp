@@ -33,6 +33,7 @@ void print_json(const engine::BenchmarkReport& report) {
   }
   fmt::print("{}\n", Json({{"model", report.info.name},
                            {"dtype", to_string(report.info.capabilities.dtype)},
+                           {"kv_dtype", to_string(report.info.capabilities.kv_dtype)},
                            {"instruction_set", report.info.instruction_set},
                            {"threads", report.info.threads},
                            {"machine",
@@ -44,8 +45,9 @@ void print_json(const engine::BenchmarkReport& report) {
 }
 
 void print_table(const engine::BenchmarkReport& report) {
-  fmt::print("{}: {}, {} threads, {} kernels\n", report.info.name,
-             to_string(report.info.capabilities.dtype), report.info.threads,
+  fmt::print("{}: {}, KV cache {}, {} threads, {} kernels\n", report.info.name,
+             to_string(report.info.capabilities.dtype),
+             to_string(report.info.capabilities.kv_dtype), report.info.threads,
              report.info.instruction_set);
   fmt::print("this machine: reads {:.1f} GB/s, {:.0f} GFLOP/s at most with {} inputs\n\n",
              report.machine_gb_per_s, report.machine_gflop_per_s, report.input_format);

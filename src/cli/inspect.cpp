@@ -32,6 +32,7 @@ std::vector<std::string_view> names(const std::vector<DType>& dtypes) {
 Json capabilities_json(const ModelCapabilities& capabilities) {
   return {{"architecture_family", capabilities.architecture_family},
           {"dtype", to_string(capabilities.dtype)},
+          {"kv_dtype", to_string(capabilities.kv_dtype)},
           {"supported_dtypes", names(capabilities.supported_dtypes)},
           {"is_quantized", capabilities.is_quantized},
           {"max_context_length", capabilities.max_context_length},
@@ -89,8 +90,9 @@ void print_plan(const ModelInfo& info) {
                  : fmt::format("{}", fmt::join(capabilities.eos_tokens.ids(), ", ")));
   fmt::print("context         {} (trained for {})\n", capabilities.max_context_length,
              info.trained_context_length);
-  fmt::print("dtype           {} (can be loaded as {})\n", to_string(capabilities.dtype),
-             fmt::join(names(capabilities.supported_dtypes), ", "));
+  fmt::print("dtype           {} (can be loaded as {}), KV cache {}\n",
+             to_string(capabilities.dtype), fmt::join(names(capabilities.supported_dtypes), ", "),
+             to_string(capabilities.kv_dtype));
   fmt::print(
       "memory, bytes   weights {}, KV cache {} ({} per token, {} sequences), scratch {}, tables "
       "{}, "

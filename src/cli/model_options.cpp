@@ -18,6 +18,7 @@ void add_load_options(CLI::App& command, LoadOptions& load) {
       .add_option("--dtype", load.dtype,
                   "f32 (default), f16, bf16, or auto = as stored; GGUF keeps its own types")
       ->type_name("TYPE");
+  add_kv_dtype_option(command, "--kv-dtype", load.kv_dtype);
   command.add_option("--threads", load.threads, "Threads; 0 = all that may be used")
       ->check(CLI::NonNegativeNumber)
       ->type_name("N");
@@ -29,6 +30,15 @@ void add_load_options(CLI::App& command, LoadOptions& load) {
   command.add_option("--device", load.device, "Where to run")
       ->capture_default_str()
       ->type_name("NAME");
+}
+
+void add_kv_dtype_option(CLI::App& command, const std::string& name, std::string& to) {
+  command
+      .add_option(
+          name, to,
+          "Type of the KV cache: auto (default) = of the weights, f16 if those are quantised")
+      ->check(CLI::IsMember({"auto", "f32", "f16", "bf16", "q8_0"}))
+      ->type_name("TYPE");
 }
 
 Result<std::unique_ptr<Engine>> load_model(const ModelOptions& options) {

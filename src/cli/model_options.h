@@ -14,7 +14,9 @@ struct ModelOptions {
   LoadOptions load;
 };
 
-/// Declares --dtype, --threads, --context and --device.
+/// Declares an option that takes a type of the KV cache, LoadOptions::kv_dtype.
+void add_kv_dtype_option(CLI::App& command, const std::string& name, std::string& to);
+/// Declares --dtype, --kv-dtype, --threads, --context and --device.
 void add_load_options(CLI::App& command, LoadOptions& load);
 /// The same and --model (required).
 void add_model_options(CLI::App& command, ModelOptions& options);

@@ -26,7 +26,8 @@ void print_json(const engine::PerplexityReport& report) {
                                  {"text_tokens", report.text_tokens},
                                  {"windows", report.windows},
                                  {"window_length", report.window_length},
-                                 {"dtype", to_string(report.dtype)}})
+                                 {"dtype", to_string(report.dtype)},
+                                 {"kv_dtype", to_string(report.kv_dtype)}})
                          .dump(2));
 }
 
@@ -39,10 +40,11 @@ Status run(const PerplexityOptions& options) {
   if (options.json) {
     print_json(report);
   } else {
-    fmt::print("perplexity {:.4f} +/- {:.4f} ({} tokens scored in {} windows of {}, dtype {})\n",
-               report.perplexity.value(), report.perplexity.standard_error(),
-               report.perplexity.tokens(), report.windows, report.window_length,
-               to_string(report.dtype));
+    fmt::print(
+        "perplexity {:.4f} +/- {:.4f} ({} tokens scored in {} windows of {}, dtype {}, KV cache "
+        "{})\n",
+        report.perplexity.value(), report.perplexity.standard_error(), report.perplexity.tokens(),
+        report.windows, report.window_length, to_string(report.dtype), to_string(report.kv_dtype));
   }
   return {};
 }

@@ -61,6 +61,7 @@ Json run_json(const RunReport& run, const GenerationRequest& request, const Mode
                {"prompt_tokens", run.end.prompt_tokens},
                {"stop_reason", reason_name(run.end.reason)},
                {"dtype", to_string(info.capabilities.dtype)},
+               {"kv_dtype", to_string(info.capabilities.kv_dtype)},
                {"effective", effective_json(run.start, request)},
                {"prefill_tokens_per_s", prefill_tokens_per_s(run.end)},
                {"decode_tokens_per_s", decode_tokens_per_s(run.end)}};

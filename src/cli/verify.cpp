@@ -34,6 +34,8 @@ void print_json(const engine::CompareReport& report) {
   core::Json json = {{"vocab_size", report.vocab_size},
                      {"dtype_a", to_string(report.dtype_a)},
                      {"dtype_b", to_string(report.dtype_b)},
+                     {"kv_dtype_a", to_string(report.kv_dtype_a)},
+                     {"kv_dtype_b", to_string(report.kv_dtype_b)},
                      {"tokenised_differently", report.tokenised_differently},
                      {"positions", difference.positions()},
                      {"agreement", difference.agreement()},
@@ -51,6 +53,8 @@ void print_text(const engine::CompareReport& report) {
   fmt::print("vocabulary           {} tokens in both\n", report.vocab_size);
   fmt::print("dtype                A {}, B {}\n", to_string(report.dtype_a),
              to_string(report.dtype_b));
+  fmt::print("KV cache             A {}, B {}\n", to_string(report.kv_dtype_a),
+             to_string(report.kv_dtype_b));
   if (report.tokenised_differently == 0) {
     fmt::print("tokenisation         equal\n");
   } else {
@@ -117,6 +121,8 @@ void add_verify_command(CLI::App& app, int& exit_code) {
       ->excludes(prompt);
   command->add_option("--dtype-a", options->a.dtype, "Type of A: f32 (default), f16, bf16, auto");
   command->add_option("--dtype-b", options->b.dtype, "Type of B");
+  add_kv_dtype_option(*command, "--kv-dtype-a", options->a.kv_dtype);
+  add_kv_dtype_option(*command, "--kv-dtype-b", options->b.kv_dtype);
   command->add_option("--max-tokens", compare.max_tokens, "Tokens of each continuation")
       ->capture_default_str()
       ->check(CLI::Range(0, 1 << 20))

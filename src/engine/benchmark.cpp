@@ -187,6 +187,7 @@ Result<BenchmarkReport> run_benchmark(const std::string& path, const LoadOptions
       options.depth + std::max<std::int64_t>({options.prompt, options.generate, 1});
   const std::int64_t max_batch = *std::max_element(options.batches.begin(), options.batches.end());
   models::DecoderOptions decoder_options{.dtype = load.dtype,
+                                         .kv_dtype = load.kv_dtype,
                                          .context = load.context > 0 ? load.context : positions,
                                          .max_sequences = static_cast<int>(max_batch),
                                          .max_batch_rows = load.max_batch_rows,

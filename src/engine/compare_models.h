@@ -15,7 +15,8 @@ namespace llm::engine {
 /// One side of the comparison.
 struct ComparedModel {
   std::string path;
-  std::string dtype;  ///< as LoadOptions::dtype
+  std::string dtype;     ///< as LoadOptions::dtype
+  std::string kv_dtype;  ///< as LoadOptions::kv_dtype
 };
 
 struct CompareOptions {
@@ -33,6 +34,8 @@ struct CompareReport {
   std::int64_t vocab_size = 0;
   DType dtype_a = DType::f32;
   DType dtype_b = DType::f32;
+  DType kv_dtype_a = DType::f32;
+  DType kv_dtype_b = DType::f32;
   /// Prompts (and the text) that A and B tokenise differently; both models get A's tokens.
   std::int64_t tokenised_differently = 0;
   LogitDifference difference;

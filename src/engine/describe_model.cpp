@@ -59,6 +59,7 @@ models::DecoderOptions decoder_options(const LoadOptions& options) {
   std::optional<std::size_t> max_weights;
   if (options.max_weights_bytes > 0) max_weights = options.max_weights_bytes;
   return {.dtype = options.dtype,
+          .kv_dtype = options.kv_dtype,
           .context = options.context,
           .max_sequences = options.max_sequences,
           .max_batch_rows = options.max_batch_rows,
@@ -106,6 +107,8 @@ ModelInfo describe_model(const formats::ModelFile& file, const models::LoadedMod
   ModelCapabilities& capabilities = info.capabilities;
   capabilities.architecture_family = model.config.spec->family;
   capabilities.dtype = model.types.reported;
+  capabilities.kv_dtype = model.types.kv;
+  capabilities.kv_dtype_named = model.types.kv_named;
   capabilities.supported_dtypes = model.types.supported;
   capabilities.is_quantized = model.types.quantized;
   capabilities.max_context_length = model.context;

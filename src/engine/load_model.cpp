@@ -39,11 +39,12 @@ Result<LoadedParts> load_parts(const std::string& path, const LoadOptions& optio
       parts.info.capabilities.eos_tokens,
       find_eos_tokens(*opened.file, *opened.tokenizer, parts.model.config.vocab_size));
   core::log(core::LogLevel::info,
-            "loaded {} ({}, {}): dtype {}, {} parameters, context {}, {} threads, {} kernels",
+            "loaded {} ({}, {}): dtype {}, KV cache {}, {} parameters, context {}, {} threads, {} "
+            "kernels",
             parts.info.name, parts.info.capabilities.architecture_family, parts.info.format,
-            to_string(parts.info.capabilities.dtype), parts.info.capabilities.parameters,
-            parts.info.capabilities.max_context_length, parts.info.threads,
-            parts.info.instruction_set);
+            to_string(parts.info.capabilities.dtype), to_string(parts.info.capabilities.kv_dtype),
+            parts.info.capabilities.parameters, parts.info.capabilities.max_context_length,
+            parts.info.threads, parts.info.instruction_set);
   shared.tokenizer = std::move(opened.tokenizer);
   shared.chat_templates = std::move(opened.chat_templates);
   // Only other precisions need the file again.

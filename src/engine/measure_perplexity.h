@@ -13,6 +13,7 @@ namespace llm::engine {
 struct PerplexityReport {
   Perplexity perplexity;         ///< of the scored tokens
   DType dtype = DType::f32;      ///< the model ran with
+  DType kv_dtype = DType::f32;   ///< of the KV cache
   std::int64_t text_tokens = 0;  ///< of the text, with its BOS token
   std::int64_t windows = 0;
   std::int64_t window_length = 0;  ///< tokens of a window

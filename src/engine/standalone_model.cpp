@@ -20,10 +20,14 @@ Result<StandaloneModel> StandaloneModel::open(const std::string& path) {
   return model;
 }
 
-Status StandaloneModel::load(const std::string& dtype, std::int64_t context,
-                             const kernels::Ops& ops, core::ThreadPool& pool) {
-  const models::DecoderOptions options{
-      .dtype = dtype, .context = context, .max_sequences = 1, .on_progress = {}};
+Status StandaloneModel::load(const std::string& dtype, const std::string& kv_dtype,
+                             std::int64_t context, const kernels::Ops& ops,
+                             core::ThreadPool& pool) {
+  const models::DecoderOptions options{.dtype = dtype,
+                                       .kv_dtype = kv_dtype,
+                                       .context = context,
+                                       .max_sequences = 1,
+                                       .on_progress = {}};
   LLM_ASSIGN_OR_RETURN(model_, models::load_decoder(*file_, options, ops, pool));
   pages_.resize(static_cast<std::size_t>(model_.decoder->cache().pages()));
   std::iota(pages_.begin(), pages_.end(), 0);

@@ -22,16 +22,17 @@ namespace llm::engine {
 class StandaloneModel {
  public:
   static Result<StandaloneModel> open(const std::string& path);
-  /// Reads the weights; `context`: positions of the longest sequence, within the model's own.
-  /// `ops` and `pool` must outlive this object.
-  Status load(const std::string& dtype, std::int64_t context, const kernels::Ops& ops,
-              core::ThreadPool& pool);
+  /// Reads the weights; types as in LoadOptions; `context`: positions of the longest sequence,
+  /// within the model's own. `ops` and `pool` must outlive this object.
+  Status load(const std::string& dtype, const std::string& kv_dtype, std::int64_t context,
+              const kernels::Ops& ops, core::ThreadPool& pool);
 
   const std::string& path() const { return path_; }
   const tokenizer::Tokenizer& tokenizer() const { return *tokenizer_; }
   std::int64_t vocab_size() const { return config_.vocab_size; }
   std::int64_t max_positions() const { return config_.max_positions; }
   DType dtype() const { return model_.types.reported; }
+  DType kv_dtype() const { return model_.types.kv; }
   /// ok, or which of `tokens` the model has no row for.
   Status check_tokens(std::span<const std::int32_t> tokens) const;
 

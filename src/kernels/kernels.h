@@ -63,7 +63,9 @@ inline constexpr std::int64_t kKvPageTokens = 32;
 /// One layer's share of one KV page holds kKvPageTokens positions of every kv head, in a layout of
 /// the backend's choice.
 struct KvShape {
-  DType dtype = DType::f32;  ///< f32, f16 or bf16
+  /// f32, f16, bf16, or q8_0: 8-bit integers with one scale per 32 consecutive components of a
+  /// position's key or value (fewer in the last group).
+  DType dtype = DType::f32;
   int n_kv_heads = 0;
   int k_dim = 0;  ///< head_dim of keys and queries
   int v_dim = 0;  ///< head_dim of values

@@ -85,6 +85,7 @@ Result<LoadedModel> plan_decoder(const formats::ModelFile& file, const DecoderOp
   LoadedModel model;
   LLM_ASSIGN_OR_RETURN(model.config, read_config(file));
   LLM_ASSIGN_OR_RETURN(model.types, resolve_types(file, options.dtype));
+  LLM_RETURN_IF_ERROR(set_kv_dtype(model.types, options.kv_dtype));
   const ModelConfig& config = model.config;
   NetworkBuilder builder(file, config, model.types, ops, pool, LoadMode::plan);
   LLM_ASSIGN_OR_RETURN(const Network network, builder.build({}));

@@ -23,6 +23,7 @@ namespace llm::models {
 struct DecoderOptions {
   /// "", "auto", "f32", "f16", "bf16"; see resolve_types().
   std::string dtype;
+  std::string kv_dtype;                    ///< LoadOptions::kv_dtype
   std::int64_t context = 0;                ///< positions per sequence; 0: the model's
   int max_sequences = 0;                   ///< 0: chosen
   std::int64_t max_batch_rows = 0;         ///< 0: chosen
@@ -47,6 +48,7 @@ struct ModelTypes {
   std::optional<DType> weights;  ///< matrices are converted to it; absent: kept as stored
   DType reported = DType::f32;   ///< ModelCapabilities::dtype
   DType kv = DType::f32;
+  bool kv_named = false;  ///< by DecoderOptions::kv_dtype
   std::vector<DType> supported;
   bool quantized = false;
 };
@@ -54,6 +56,10 @@ struct ModelTypes {
 /// What `dtype` means for this file. safetensors: f32 unless named, "auto" = as stored. GGUF: its
 /// own types always (a dtype given is noted in the log). Unknown names: "Unsupported dtype: X".
 Result<ModelTypes> resolve_types(const formats::ModelFile& file, const std::string& dtype);
+
+/// Sets the type of the KV cache to the one named; "" and "auto" leave what goes with the other
+/// types. Unknown names are refused with the choices.
+Status set_kv_dtype(ModelTypes& types, const std::string& kv_dtype);
 
 struct LoadedModel {
   ModelConfig config;

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/quote.h"
 #include "models/load.h"
 
 namespace llm::models {
@@ -63,6 +64,18 @@ Result<ModelTypes> resolve_types(const formats::ModelFile& file, const std::stri
   types.kv = types.reported;
   types.supported = {DType::f32, DType::f16, DType::bf16};
   return types;
+}
+
+Status set_kv_dtype(ModelTypes& types, const std::string& kv_dtype) {
+  if (kv_dtype.empty() || kv_dtype == "auto") return {};
+  const std::optional<DType> named = dtype_from_name(kv_dtype);
+  if (!named || !(is_run_type(*named) || *named == DType::q8_0)) {
+    return core::invalid_argument("kv_dtype {}: expected auto, f32, f16, bf16 or q8_0",
+                                  core::printable(kv_dtype));
+  }
+  types.kv = *named;
+  types.kv_named = true;
+  return {};
 }
 
 }  // namespace llm::models

@@ -160,8 +160,9 @@ Field dtype_field(GenerationRequest& generation, const ModelInfo& model) {
           "string",
           "the loaded one",
           "one_of(f32, f16, bf16)",
-          "type of weights, cache and matrix inputs; a supported one that is not loaded is loaded "
-          "beside it, if its memory fits (a GGUF file has its own type only, which may be named)",
+          "type of weights, matrix inputs and, without `--kv-dtype`, cache; a supported one that "
+          "is not loaded is loaded beside it, if its memory fits (a GGUF file has its own type "
+          "only, which may be named)",
           [&generation, &capabilities = model.capabilities](const Field& field, const Json& value,
                                                             FieldErrors& errors) {
             if (!value.is_string()) {

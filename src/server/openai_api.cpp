@@ -22,11 +22,13 @@ std::int64_t unix_time(std::chrono::system_clock::time_point when) {
   return std::chrono::duration_cast<std::chrono::seconds>(when.time_since_epoch()).count();
 }
 
-// Replies with the same one come from the same program, model, type and kernels: with the same seed
-// they are equal.
+// Replies with the same one come from the same program, model, types and kernels: with the same
+// seed they are equal.
 std::string fingerprint(const ServerOptions& options, const ModelInfo& info, DType dtype) {
-  const std::string all = fmt::format("{}|{}|{}|{}", options.version, info.path, to_string(dtype),
-                                      info.instruction_set);
+  const ModelCapabilities& can = info.capabilities;
+  const DType kv_dtype = dtype == can.dtype || can.kv_dtype_named ? can.kv_dtype : dtype;
+  const std::string all = fmt::format("{}|{}|{}|{}|{}", options.version, info.path,
+                                      to_string(dtype), to_string(kv_dtype), info.instruction_set);
   return "fp_" + sha256_hex(all).substr(0, 12);
 }
 

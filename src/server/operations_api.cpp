@@ -38,15 +38,14 @@ void OperationsApi::add_routes(Router& router) {
               .handle = [this](const HttpRequest&) {
                 return event_stream(std::make_shared<LoadingStream>(model_));
               }});
-  router.add(
-      {.method = "GET",
-       .pattern = "/v1/model",
-       .summary =
-           "name, format, `architecture_family`, `dtype`, `supported_dtypes`, `loaded_dtypes`, "
-           "`is_quantized`, context lengths, `max_tokens_limit`, `vocab_size`, "
-           "`eos_tokens`, `parameters`, "
-           "`memory` in bytes, `instruction_set`, threads",
-       .handle = [this](const HttpRequest&) { return model(); }});
+  router.add({.method = "GET",
+              .pattern = "/v1/model",
+              .summary = "name, format, `architecture_family`, `dtype`, `kv_dtype`, "
+                         "`supported_dtypes`, `loaded_dtypes`, "
+                         "`is_quantized`, context lengths, `max_tokens_limit`, `vocab_size`, "
+                         "`eos_tokens`, `parameters`, "
+                         "`memory` in bytes, `instruction_set`, threads",
+              .handle = [this](const HttpRequest&) { return model(); }});
   router.add({.method = "GET",
               .pattern = "/metrics",
               .summary = "figures for Prometheus, see below",
@@ -103,6 +102,7 @@ HttpResponse OperationsApi::model() const {
                         {"device", info.device},
                         {"architecture_family", can.architecture_family},
                         {"dtype", to_string(can.dtype)},
+                        {"kv_dtype", to_string(can.kv_dtype)},
                         {"supported_dtypes", names(can.supported_dtypes)},
                         {"loaded_dtypes", names(now.engine->loaded_dtypes())},
                         {"is_quantized", can.is_quantized},

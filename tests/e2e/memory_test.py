@@ -32,9 +32,14 @@ class MemoryPlan(unittest.TestCase):
             subprocess.run([BINARY, "synth", "--arch", "llama", "--shape", "smollm-135m",
                             "--dtype", "bf16", "--format", "safetensors", "--out", model],
                            check=True, capture_output=True)
-            with Worker(BINARY, model, "--dtype", "bf16", "--context", "512",
-                        "--kv-cache", "32MiB", "--max-sequences", "12") as worker:
-                self.check(worker)
+            # A cache of 8-bit integers holds more tokens in the same memory.
+            per_token = {}
+            for kv_dtype in ("bf16", "q8_0"):
+                with self.subTest(kv_dtype=kv_dtype), \
+                     Worker(BINARY, model, "--dtype", "bf16", "--kv-dtype", kv_dtype, "--context", "512",
+                            "--kv-cache", "32MiB", "--max-sequences", "12") as worker:
+                    per_token[kv_dtype] = self.check(worker)
+            self.assertLess(per_token["q8_0"], 0.6 * per_token["bf16"])
 
     def check(self, worker):
         status, model = worker.get("/v1/model")
@@ -65,6 +70,7 @@ class MemoryPlan(unittest.TestCase):
         for job in jobs:
             worker.stream(job)
         measure("after many sequences", total, total)
+        return plan["kv_bytes_per_token"]
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/aligned_buffer.h"
 #include "engine/benchmark.h"
 
 namespace llm::engine {
@@ -44,6 +45,34 @@ TEST(PlanModel, IsWhatLoadingGives) {
   }
 }
 
+TEST(PlanModel, TheTypeOfTheCacheIsReportedAndCounted) {
+  for (const std::string model : {"models/demo", "tests/fixtures/models/deepseek-v3"}) {
+    std::vector<std::size_t> per_token;
+    for (const auto& [name, dtype] :
+         {std::pair{"f32", DType::f32}, std::pair{"f16", DType::f16},
+          std::pair{"bf16", DType::bf16}, std::pair{"q8_0", DType::q8_0}}) {
+      LoadOptions options = small();
+      options.kv_dtype = name;
+      const auto plan = plan_model(kRoot + model, options);
+      ASSERT_TRUE(plan.has_value()) << plan.status().message();
+      const auto engine = load_model(kRoot + model, options);
+      ASSERT_TRUE(engine.has_value()) << engine.status().message();
+      const ModelInfo& loaded = engine.value()->info();
+      EXPECT_EQ(loaded.capabilities.kv_dtype, dtype);
+      EXPECT_EQ(loaded.capabilities.dtype, DType::f32);
+      EXPECT_EQ(plan.value().capabilities.kv_dtype, dtype);
+      EXPECT_EQ(plan.value().memory.kv_cache, loaded.memory.kv_cache);
+      EXPECT_EQ(plan.value().memory.kv_per_token, loaded.memory.kv_per_token);
+      const std::size_t tokens = 4 * 32 * loaded.memory.kv_per_token;
+      EXPECT_EQ(loaded.memory.kv_cache, core::AlignedBuffer::footprint(tokens));
+      per_token.push_back(loaded.memory.kv_per_token);
+    }
+    EXPECT_EQ(per_token[1], per_token[0] / 2);
+    EXPECT_EQ(per_token[2], per_token[1]);
+    EXPECT_LT(per_token[3], per_token[2]) << model;
+  }
+}
+
 TEST(PlanModel, SumsEverythingUp) {
   LoadOptions options = small();
   options.max_queue = 10;
@@ -79,6 +108,13 @@ TEST(PlanModel, ChecksOptionsAsLoadingDoes) {
             load_model(kRoot + "models/demo", options).status().message());
   options = small("f8");
   EXPECT_EQ(plan_model(kRoot + "models/demo", options).status().message(), "Unsupported dtype: f8");
+  options = small();
+  options.kv_dtype = "q4_0";
+  for (const Status& refused : {plan_model(kRoot + "models/demo", options).status(),
+                                load_model(kRoot + "models/demo", options).status()}) {
+    EXPECT_EQ(refused.code(), StatusCode::invalid_argument);
+    EXPECT_EQ(refused.message(), "kv_dtype q4_0: expected auto, f32, f16, bf16 or q8_0");
+  }
   options = small();
   options.device = "cuda";
   EXPECT_FALSE(plan_model(kRoot + "models/demo", options).has_value());

@@ -52,9 +52,11 @@ class EngineSets : public ::testing::Test {
     return collector;
   }
   static std::shared_ptr<Collector> run_alone(const std::string& dtype,
-                                              const GenerationRequest& request) {
+                                              const GenerationRequest& request,
+                                              const std::string& kv_dtype = "") {
     LoadOptions options = small_options();
     options.dtype = dtype;
+    options.kv_dtype = kv_dtype;
     EngineUnderTest engine("demo", options);
     return engine.run(request);
   }
@@ -89,6 +91,19 @@ TEST_F(EngineSets, AnotherPrecisionAnswersAsAWorkerStartedInIt) {
   EXPECT_EQ(set->info().capabilities.dtype, DType::f32) << "the first stays the one that is named";
   while (set->stats().generated_tokens < 13 * 12) std::this_thread::yield();
   EXPECT_EQ(set->stats().generated_tokens, 13u * 12u);
+}
+
+TEST_F(EngineSets, AnotherPrecisionHasTheCacheThatWasNamed) {
+  const auto own_cache = run_alone("bf16", request({}));
+  const auto named_cache = run_alone("bf16", request({}), "q8_0");
+  ASSERT_FALSE(same_result(*own_cache, *named_cache)) << "or nothing is shown here";
+  LoadOptions options = small_options();
+  options.kv_dtype = "q8_0";
+  const auto set = make(options);
+  EXPECT_EQ(set->info().capabilities.kv_dtype, DType::q8_0);
+  EXPECT_TRUE(same_result(*run(*set, request(DType::bf16)), *named_cache));
+  options.kv_dtype = "auto";
+  EXPECT_TRUE(same_result(*run(*make(options), request(DType::bf16)), *own_cache));
 }
 
 TEST_F(EngineSets, WhatDoesNotFitIsRefusedWithNumbers) {

@@ -85,6 +85,7 @@ TEST(Exactness, InterruptedWhileItsPromptIsProcessed) {
 struct Case {
   std::string model;
   std::string dtype;
+  std::string kv_dtype = {};
 };
 
 class CachedPrompts : public ::testing::TestWithParam<Case> {
@@ -92,6 +93,7 @@ class CachedPrompts : public ::testing::TestWithParam<Case> {
   static LoadOptions options(bool prefix_cache) {
     LoadOptions options = small_options();
     options.dtype = GetParam().dtype;
+    options.kv_dtype = GetParam().kv_dtype;
     options.prefix_cache = prefix_cache;
     return options;
   }
@@ -131,9 +133,12 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(Case{"demo", "f32"}, Case{"demo", "bf16"}, Case{"llama-gqa.gguf", ""},
                       Case{"mistral-window", "f16"}, Case{"llama-rope-dynamic", "f32"},
                       Case{"llama-rope-yarn", "f32"}, Case{"phi3-longrope", "f32"},
-                      Case{"gemma3", "f32"}, Case{"qwen3-moe", "bf16"}, Case{"deepseek-v3", "f32"}),
+                      Case{"gemma3", "f32"}, Case{"qwen3-moe", "bf16"}, Case{"deepseek-v3", "f32"},
+                      Case{"demo", "f32", "q8_0"}, Case{"deepseek-v3", "f32", "q8_0"},
+                      Case{"phi3-longrope", "f32", "q8_0"}),
     [](const ::testing::TestParamInfo<Case>& test) {
       std::string name = test.param.model + "_" + test.param.dtype;
+      if (!test.param.kv_dtype.empty()) name += "_kv_" + test.param.kv_dtype;
       for (char& c : name) {
         if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
       }

@@ -96,7 +96,9 @@ std::vector<float> attend(const Ops& ops, const Case& c, const Data& data,
 /// Largest error of a logit: its f32 sum over k_dim, the scaling, and the soft cap; with |q|, |k|
 /// normal the sum of magnitudes stays below 2 k_dim |q scale|. A logit off by e moves every weight
 /// by a factor e^(+-2e), and the weighted mean of values by 2e times their largest magnitude (below
-/// 6); exp, the page sums and rescalings (two roundings per page and position) come on top.
+/// 6); exp, the page sums and rescalings (two roundings per page and position) come on top. The
+/// integers of q8_0 are the same everywhere; its scales add a rounding for each group to a logit,
+/// and one for each value.
 double tolerance(const Case& c) {
   const double dot = 2.0 * c.kv.k_dim * static_cast<double>(c.q_scale);
   double logit_error = (c.kv.k_dim + 4.0) * kRoundoff * dot / std::sqrt(c.kv.k_dim);
@@ -121,12 +123,14 @@ std::vector<std::int64_t> all_positions(std::int64_t count) {
   return rows;
 }
 
+constexpr DType kKvDtypes[] = {DType::f32, DType::f16, DType::bf16, DType::q8_0};
+
 class Attention : public PerIsa {};
 
 TEST_P(Attention, AgreesWithTheReferenceForEveryDtypeAndHeadSize) {
-  for (const DType dtype : {DType::f32, DType::f16, DType::bf16}) {
+  for (const DType dtype : kKvDtypes) {
     for (const int k_dim : {1, 2, 7, 16, 33, 64, 96, 128}) {
-      for (const int v_dim : {1, 8, 17, 48, 64, 128}) {
+      for (const int v_dim : {1, 8, 17, 48, 64, 80, 128}) {
         Case c;
         c.kv.dtype = dtype;
         c.kv.k_dim = k_dim;
@@ -139,39 +143,51 @@ TEST_P(Attention, AgreesWithTheReferenceForEveryDtypeAndHeadSize) {
 }
 
 TEST_P(Attention, AgreesForEveryPositionAroundPageBoundaries) {
-  Case c;
-  c.positions = 100;
-  c.rows = all_positions(100);
-  expect_close(ops(), c);
+  for (const DType dtype : kKvDtypes) {
+    Case c;
+    c.kv.dtype = dtype;
+    c.positions = 100;
+    c.rows = all_positions(100);
+    expect_close(ops(), c);
+  }
 }
 
 TEST_P(Attention, AgreesForEveryRatioOfQueryToKvHeads) {
-  for (const int group : {1, 2, 3, 4, 5, 7, 8, 9, 16, 71}) {
-    Case c;
-    c.n_heads = group * c.kv.n_kv_heads;
-    expect_close(ops(), c);
+  for (const DType dtype : {DType::f32, DType::q8_0}) {
+    for (const int group : {1, 2, 3, 4, 5, 7, 8, 9, 16, 71}) {
+      Case c;
+      c.kv.dtype = dtype;
+      c.n_heads = group * c.kv.n_kv_heads;
+      expect_close(ops(), c);
+    }
   }
 }
 
 TEST_P(Attention, AgreesWithAWindow) {
-  for (const std::int64_t window : {1, 2, 31, 32, 33, 64, 70, 1000}) {
-    Case c;
-    c.positions = 100;
-    c.rows = all_positions(100);
-    c.window = window;
-    expect_close(ops(), c);
+  for (const DType dtype : {DType::f32, DType::q8_0}) {
+    for (const std::int64_t window : {1, 2, 31, 32, 33, 64, 70, 1000}) {
+      Case c;
+      c.kv.dtype = dtype;
+      c.positions = 100;
+      c.rows = all_positions(100);
+      c.window = window;
+      expect_close(ops(), c);
+    }
   }
 }
 
 TEST_P(Attention, AgreesWithASoftcap) {
-  Case c;
-  c.softcap = 5.0f;
-  c.q_scale = 8.0f;  // logits on the bend and far out on both sides
-  expect_close(ops(), c);
+  for (const DType dtype : {DType::f32, DType::q8_0}) {
+    Case c;
+    c.kv.dtype = dtype;
+    c.softcap = 5.0f;
+    c.q_scale = 8.0f;  // logits on the bend and far out on both sides
+    expect_close(ops(), c);
+  }
 }
 
 TEST_P(Attention, AgreesWithValuesInTheKeys) {
-  for (const DType dtype : {DType::f32, DType::f16, DType::bf16}) {
+  for (const DType dtype : kKvDtypes) {
     for (const int v_dim : {1, 16, 24, 64}) {
       for (const int n_heads : {1, 3, 16}) {
         Case c;
@@ -181,8 +197,11 @@ TEST_P(Attention, AgreesWithValuesInTheKeys) {
         c.positions = 70;
         c.rows = all_positions(70);
         expect_close(ops(), c);
-        EXPECT_EQ(ops().kv_page_bytes(c.kv),
-                  static_cast<std::size_t>(kKvPageTokens * 72 * (dtype == DType::f32 ? 4 : 2)));
+        // 72 components; of q8_0 one byte each and three scales of four.
+        const std::int64_t key_bytes = dtype == DType::f32    ? 4 * 72
+                                       : dtype == DType::q8_0 ? 72 + 3 * 4
+                                                              : 2 * 72;
+        EXPECT_EQ(ops().kv_page_bytes(c.kv), static_cast<std::size_t>(kKvPageTokens * key_bytes));
         if (HasFatalFailure()) return;
         const Data data(c);
         const auto alone = attend(ops(), c, data, 1);
@@ -203,10 +222,13 @@ TEST_P(Attention, AgreesWithPeakedDistributions) {
 }
 
 TEST_P(Attention, RowHasTheSameBitsAloneAndTogether) {
-  for (const std::int64_t window : {std::int64_t{0}, std::int64_t{40}}) {
+  for (const auto& [dtype, window] : {std::pair<DType, std::int64_t>{DType::bf16, 0},
+                                      {DType::bf16, 40},
+                                      {DType::q8_0, 0},
+                                      {DType::q8_0, 40}}) {
     for (const int group : {1, 3, 8}) {
       Case c;
-      c.kv.dtype = DType::bf16;
+      c.kv.dtype = dtype;
       c.kv.v_dim = 80;
       c.n_heads = group * c.kv.n_kv_heads;
       c.positions = 110;
@@ -218,7 +240,8 @@ TEST_P(Attention, RowHasTheSameBitsAloneAndTogether) {
       for (const std::int64_t rows_per_call : {2, 3, 16, 64, 110}) {
         const auto together = attend(ops(), c, data, rows_per_call);
         ASSERT_TRUE(same_bits(together.data(), alone.data(), c.n_rows() * c.out_size()))
-            << "window " << window << " group " << group << " rows " << rows_per_call;
+            << to_string(dtype) << " window " << window << " group " << group << " rows "
+            << rows_per_call;
       }
     }
   }
@@ -264,27 +287,94 @@ TEST_P(Attention, SequencesInOneCallDoNotTouchEachOther) {
 
 TEST_P(Attention, StoringAPositionAgainReplacesIt) {
   // A page is reused by another sequence: nothing of its former contents may remain.
-  Case c;
-  const Data data(c);
-  Sequence sequence(ops(), c.kv, c.positions, data.v, data.k);
-  Sequence fresh(ops(), c.kv, c.positions, data.k, data.v);
-  for (std::int64_t p = 0; p < c.positions; ++p) {
-    std::byte* page =
-        sequence.cache.data() +
-        static_cast<std::size_t>(sequence.pages[static_cast<std::size_t>(p / kKvPageTokens)]) *
-            sequence.page_bytes;
-    ops().kv_store(c.kv, page, p % kKvPageTokens, data.k.data() + p * 128, data.v.data() + p * 128);
+  for (const DType dtype : kKvDtypes) {
+    Case c;
+    c.kv.dtype = dtype;
+    const Data data(c);
+    Sequence sequence(ops(), c.kv, c.positions, data.v, data.k);
+    Sequence fresh(ops(), c.kv, c.positions, data.k, data.v);
+    for (std::int64_t p = 0; p < c.positions; ++p) {
+      std::byte* page =
+          sequence.cache.data() +
+          static_cast<std::size_t>(sequence.pages[static_cast<std::size_t>(p / kKvPageTokens)]) *
+              sequence.page_bytes;
+      ops().kv_store(c.kv, page, p % kKvPageTokens, data.k.data() + p * 128,
+                     data.v.data() + p * 128);
+    }
+    EXPECT_EQ(std::memcmp(sequence.cache.data(), fresh.cache.data(), 4 * fresh.page_bytes), 0)
+        << to_string(dtype);
   }
-  EXPECT_EQ(std::memcmp(sequence.cache.data(), fresh.cache.data(), 4 * fresh.page_bytes), 0);
+}
+
+/// What a cache of one position gives back: the weight of its only value is 1.
+std::vector<float> stored_values(const Ops& ops, const KvShape& kv, const std::vector<float>& v) {
+  Case c;
+  c.kv = kv;
+  c.n_heads = kv.n_kv_heads;
+  c.positions = 1;
+  c.rows = {0};
+  Data data(c);
+  (kv.values_in_keys ? data.k : data.v) = v;
+  return attend(ops, c, data, 1);
+}
+
+TEST_P(Attention, StoredValuesAreTheNearestThatTheTypeHas) {
+  // Groups of magnitudes that one scale could not hold, and one that is not full.
+  for (const bool in_keys : {false, true}) {
+    for (const DType dtype : kKvDtypes) {
+      const KvShape kv{
+          .dtype = dtype, .n_kv_heads = 1, .k_dim = 112, .v_dim = 112, .values_in_keys = in_keys};
+      Random random(4);
+      std::vector<float> v;
+      for (const float scale : {1.0f, 1e-3f, 1e3f, 1e-1f}) {
+        const std::vector<float> group = random.normals(scale == 1e-1f ? 16 : 32, scale);
+        v.insert(v.end(), group.begin(), group.end());
+      }
+      std::vector<float> found = stored_values(ops(), kv, v);
+      for (std::size_t n = 0; n < v.size(); ++n) {
+        // Half of the distance between two neighbours: of integers, that of 1/127 of the largest.
+        const std::size_t group = n / 32 * 32;
+        const auto end = v.begin() + static_cast<std::ptrdiff_t>(std::min(group + 32, v.size()));
+        const float largest =
+            std::abs(*std::max_element(v.begin() + static_cast<std::ptrdiff_t>(group), end,
+                                       [](float a, float b) { return std::abs(a) < std::abs(b); }));
+        const float bound = dtype == DType::f32    ? 0.0f
+                            : dtype == DType::f16  ? std::max(std::abs(v[n]) * 0x1p-11f, 0x1p-25f)
+                            : dtype == DType::bf16 ? std::abs(v[n]) * 0x1p-8f
+                                                   : largest * (1.0f + 0x1p-20f) / 254.0f;
+        ASSERT_LE(std::abs(found[n] - v[n]), bound)
+            << to_string(dtype) << " component " << n << ": " << found[n] << " for " << v[n];
+      }
+      const std::vector<float> expected = stored_values(ref_ops(), kv, v);
+      for (std::size_t n = 0; n < v.size(); ++n) {
+        ASSERT_NEAR(found[n], expected[n], std::abs(expected[n]) * kRoundoff)
+            << to_string(dtype) << " component " << n;
+      }
+    }
+  }
+}
+
+TEST_P(Attention, GroupsOfZerosAndOfTheSmallestNumbersAreZeros) {
+  const KvShape kv{.dtype = DType::q8_0, .n_kv_heads = 1, .k_dim = 64, .v_dim = 64};
+  std::vector<float> v(64, 0.0f);
+  v[40] = 1e-38f;
+  for (const Ops* table : {&ops(), &ref_ops()}) {
+    for (const float found : stored_values(*table, kv, v)) EXPECT_EQ(found, 0.0f);
+  }
 }
 
 TEST_P(Attention, NanInAVisibleValueShows) {
-  Case c;
-  Data data(c);
-  data.v[static_cast<std::size_t>(3 * 128)] = std::numeric_limits<float>::quiet_NaN();
-  const auto out = attend(ops(), c, data, 100);
-  EXPECT_FALSE(std::isnan(out[0])) << "position 0 does not see position 3";
-  EXPECT_TRUE(std::isnan(out[static_cast<std::size_t>(c.out_size())])) << "position 5 does";
+  for (const DType dtype : kKvDtypes) {
+    Case c;
+    c.kv.dtype = dtype;
+    Data data(c);
+    data.v[static_cast<std::size_t>(3 * 128)] = std::numeric_limits<float>::quiet_NaN();
+    for (const Ops* table : {&ops(), &ref_ops()}) {
+      const auto out = attend(*table, c, data, 100);
+      EXPECT_FALSE(std::isnan(out[0])) << "position 0 does not see position 3";
+      EXPECT_TRUE(std::isnan(out[static_cast<std::size_t>(c.out_size())])) << "position 5 does";
+    }
+  }
 }
 
 LLM_PER_ISA(Attention);

@@ -46,11 +46,12 @@ INSTANTIATE_TEST_SUITE_P(Types, Memory, ::testing::Values("f16", "bf16"),
 class NearTransformers : public ::testing::TestWithParam<Fixture> {};
 
 TEST_P(NearTransformers, Logits) {
-  const auto& [name, reference_name, dtype] = GetParam();
+  const auto& [name, reference_name, dtype, kv_dtype] = GetParam();
   const Reference reference = read_reference(reference_name);
   for (const kernels::Ops* ops : kernels::available_ops()) {
     SCOPED_TRACE(std::string(ops->name));
-    const auto model = ModelUnderTest::load(fixture_path(name), {dtype, std::string(ops->name), 1});
+    const auto model =
+        ModelUnderTest::load(fixture_path(name), {dtype, kv_dtype, std::string(ops->name), 1});
     ASSERT_NE(model, nullptr);
     const auto [largest, rms] = difference(model->logits(reference.tokens), reference.logits);
     const double bound = tolerance(dtype, model->model().config.n_layers);

@@ -51,9 +51,9 @@ std::string fixture_path(const std::string& name) {
   return std::string(LLM_SOURCE_DIR) + "/tests/fixtures/models/" + name;
 }
 
-std::vector<Fixture> checkpoints(const std::string& dtype) {
+std::vector<Fixture> checkpoints(const std::string& dtype, const std::string& kv_dtype) {
   std::vector<Fixture> fixtures;
-  for (const std::string& name : names(true)) fixtures.push_back({name, name, dtype});
+  for (const std::string& name : names(true)) fixtures.push_back({name, name, dtype, kv_dtype});
   return fixtures;
 }
 
@@ -62,7 +62,7 @@ std::vector<Fixture> gguf_files() {
   std::vector<Fixture> fixtures;
   for (const std::string& name : names(false)) {
     if (name.ends_with(kGgufSuffix))
-      fixtures.push_back({name, directory_of(name, directories), ""});
+      fixtures.push_back({name, directory_of(name, directories), "", ""});
   }
   return fixtures;
 }
@@ -78,6 +78,7 @@ std::vector<Fixture> all_types() {
 std::string test_name(const ::testing::TestParamInfo<Fixture>& test) {
   std::string name = test.param.name;
   if (!test.param.dtype.empty()) name += "_" + test.param.dtype;
+  if (!test.param.kv_dtype.empty()) name += "_kv_" + test.param.kv_dtype;
   for (char& c : name) {
     if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
   }

@@ -13,12 +13,13 @@ struct Fixture {
   std::string name;       ///< of the directory or file
   std::string reference;  ///< the directory whose expected.safetensors it shares
   std::string dtype;      ///< empty: the default (f32), or the type of a GGUF file
+  std::string kv_dtype;   ///< of the KV cache; empty: what goes with it
 
   bool is_gguf() const { return name != reference; }
 };
 
 /// Every directory.
-std::vector<Fixture> checkpoints(const std::string& dtype = "");
+std::vector<Fixture> checkpoints(const std::string& dtype = "", const std::string& kv_dtype = "");
 /// Every GGUF file: "<directory>.gguf" or "<directory>-<packing>.gguf".
 std::vector<Fixture> gguf_files();
 /// Every directory in f32, f16 and bf16, and every GGUF file.

@@ -1,6 +1,7 @@
 // A request's result depends on the request alone, bit for bit: however its positions are sliced
 // into steps, whoever shares the batch, wherever its pages lie, with any number of threads. For
-// every model of the fixtures, every type and every instruction set that this machine runs.
+// every model of the fixtures, every type (of the KV cache as well) and every instruction set that
+// this machine runs.
 #include <cstring>
 
 #include "parity/model_under_test.h"
@@ -69,9 +70,11 @@ std::vector<float> last_slice_among_strangers(models::Decoder& decoder,
 class Invariants : public ::testing::TestWithParam<Fixture> {
  protected:
   std::unique_ptr<ModelUnderTest> load(const kernels::Ops& ops, int threads) const {
-    return ModelUnderTest::load(
-        fixture_path(GetParam().name),
-        {.dtype = GetParam().dtype, .instruction_set = std::string(ops.name), .threads = threads});
+    return ModelUnderTest::load(fixture_path(GetParam().name),
+                                {.dtype = GetParam().dtype,
+                                 .kv_dtype = GetParam().kv_dtype,
+                                 .instruction_set = std::string(ops.name),
+                                 .threads = threads});
   }
 };
 
@@ -101,6 +104,8 @@ TEST_P(Invariants, NothingButTheRequestDecides) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Invariants, ::testing::ValuesIn(all_types()), test_name);
+INSTANTIATE_TEST_SUITE_P(Q8Cache, Invariants, ::testing::ValuesIn(checkpoints("f32", "q8_0")),
+                         test_name);
 
 }  // namespace
 }  // namespace llm::parity

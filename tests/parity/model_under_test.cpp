@@ -25,7 +25,9 @@ std::unique_ptr<ModelUnderTest> ModelUnderTest::load(const std::string& path,
   under_test->file_ = std::make_unique<formats::ModelFile>(std::move(*file));
   under_test->pool_ = std::make_unique<core::ThreadPool>(options.threads);
   auto model = models::load_decoder(
-      *under_test->file_, {.dtype = options.dtype, .max_sequences = 8}, **ops, *under_test->pool_);
+      *under_test->file_,
+      {.dtype = options.dtype, .kv_dtype = options.kv_dtype, .max_sequences = 8}, **ops,
+      *under_test->pool_);
   EXPECT_TRUE(model) << model.error().message();
   if (!model) return nullptr;
   under_test->model_ = std::move(*model);

@@ -15,6 +15,7 @@ namespace llm::parity {
 
 struct ModelOptions {
   std::string dtype;
+  std::string kv_dtype;
   std::string instruction_set;
   int threads = 1;
 };

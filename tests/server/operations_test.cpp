@@ -94,6 +94,7 @@ TEST_F(Operations, TheModelIsDescribed) {
   const Json model = get("/v1/model").json();
   EXPECT_EQ(model["architecture_family"], "llama");
   EXPECT_EQ(model["dtype"], "f32");
+  EXPECT_EQ(model["kv_dtype"], "f32");
   EXPECT_EQ(model["supported_dtypes"], Json::array({"f32", "f16", "bf16"}));
   EXPECT_EQ(model["loaded_dtypes"], Json::array({"f32"}));
   EXPECT_EQ(model["is_quantized"], false);

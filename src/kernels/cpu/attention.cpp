@@ -6,16 +6,12 @@
 // same as alone.
 #include "kernels/cpu/isa.h"
 //
+#include "kernels/cpu/attention_tile.h"
 #include "kernels/cpu/backend.h"
-#include "kernels/cpu/kv_page.h"
 #include "kernels/cpu/math.h"
 
 namespace llm::kernels::cpu::LLM_KERNEL_ISA {
 namespace {
-
-/// Positions that the online softmax takes at a time, from multiples of it on.
-constexpr int kBlockPages = 4;
-constexpr int kBlock = kBlockPages * kPage;
 
 // ---- Scratch of one call ------------------------------------------------------------------------
 
@@ -54,66 +50,6 @@ Scratch cut_scratch(const AttentionArgs& args, std::byte* memory) {
 
 // ---- One block ----------------------------------------------------------------------------------
 
-/// One kv head's share of the pages of a block; those that no query sees are null.
-template <class Kv>
-struct Block {
-  const typename Kv::Element* pages[kBlockPages];
-};
-
-/// Queries that see the same positions [low, high) of a block: `count` from number `first` on.
-struct QueryTile {
-  const AttentionArgs* args;
-  const AttentionRow* rows;
-  int kv_head;
-  std::int64_t first;
-  int low, high;
-
-  int group() const { return args->n_heads / args->kv.n_kv_heads; }
-  const AttentionRow& row_of(std::int64_t query) const { return rows[query / group()]; }
-  const float* q(std::int64_t query) const {
-    const std::int64_t head = kv_head * group() + query % group();
-    return row_of(query).q + head * args->kv.k_dim;
-  }
-  int first_page() const { return low / kPage; }
-  int end_page() const { return (high + kPage - 1) / kPage; }
-};
-
-/// weights[n][position] = q . k for all positions of a page.
-template <class Kv, int kQueries>
-LLM_INLINE void dot_keys(const float* const* q, int k_dim, const typename Kv::Element* keys,
-                         float* weights) {
-  for (int v = 0; v < kPageVectors; v += 2) {
-    F32 dots[kQueries][2];
-    LLM_UNROLL
-    for (int n = 0; n < kQueries; ++n) dots[n][0] = dots[n][1] = zero();
-    const typename Kv::Element* key = keys + v * kLanes;
-    for (int d = 0; d < k_dim; ++d, key += kPage) {
-      const F32 k0 = Kv::read(key);
-      const F32 k1 = Kv::read(key + kLanes);
-      LLM_UNROLL
-      for (int n = 0; n < kQueries; ++n) {
-        const F32 component = splat(q[n][d]);
-        dots[n][0] = mul_add(component, k0, dots[n][0]);
-        dots[n][1] = mul_add(component, k1, dots[n][1]);
-      }
-    }
-    LLM_UNROLL
-    for (int n = 0; n < kQueries; ++n) {
-      store(weights + n * kBlock + v * kLanes, dots[n][0]);
-      store(weights + n * kBlock + (v + 1) * kLanes, dots[n][1]);
-    }
-  }
-}
-
-/// x where low <= position < high, else `otherwise`; the lanes are positions from `first` on.
-LLM_INLINE F32 if_visible(F32 x, int first, int low, int high, F32 otherwise) {
-  constexpr float kLane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  if (low <= first && first + kLanes <= high) return x;
-  const F32 position = load(kLane) + splat(static_cast<float>(first));
-  x = if_less(position, splat(static_cast<float>(low)), otherwise, x);
-  return if_less(position, splat(static_cast<float>(high)), x, otherwise);
-}
-
 /// Turns one query's dot products with the pages it sees into weights (exactly 0 outside [low,
 /// high)) and moves its running maximum and total on; returns the factor for what was summed
 /// before.
@@ -148,75 +84,6 @@ float online_softmax(const QueryTile& tile, float* weights, float& largest, floa
   return factor;
 }
 
-/// sums = sums * rescale + weights . values, over kVectors registers of features from `d` on and
-/// the visible positions in rising order. Values at other positions are not read.
-template <class Kv, int kQueries, int kVectors>
-LLM_INLINE void add_values(const QueryTile& tile, const Block<Kv>& block, std::int64_t d,
-                           std::int64_t v_stride, const float* weights, const float* rescale,
-                           float* sums) {
-  F32 total[kQueries][kVectors];
-  LLM_UNROLL
-  for (int n = 0; n < kQueries; ++n) {
-    LLM_UNROLL
-    for (int v = 0; v < kVectors; ++v) {
-      total[n][v] = load(sums + n * v_stride + v * kLanes) * splat(rescale[n]);
-    }
-  }
-  for (int page = tile.first_page(); page < tile.end_page(); ++page) {
-    const int start = page * kPage;
-    const int low = tile.low > start ? tile.low : start;
-    const int high = tile.high < start + kPage ? tile.high : start + kPage;
-    const typename Kv::Element* values = block.pages[page] + kPage * tile.args->kv.k_dim + d;
-    for (int position = low; position < high; ++position) {
-      F32 value[kVectors];
-      LLM_UNROLL
-      for (int v = 0; v < kVectors; ++v) {
-        value[v] = Kv::read(values + (position - start) * v_stride + v * kLanes);
-      }
-      LLM_UNROLL
-      for (int n = 0; n < kQueries; ++n) {
-        const F32 weight = splat(weights[n * kBlock + position]);
-        LLM_UNROLL
-        for (int v = 0; v < kVectors; ++v) total[n][v] = mul_add(weight, value[v], total[n][v]);
-      }
-    }
-  }
-  LLM_UNROLL
-  for (int n = 0; n < kQueries; ++n) {
-    LLM_UNROLL
-    for (int v = 0; v < kVectors; ++v) store(sums + n * v_stride + v * kLanes, total[n][v]);
-  }
-}
-
-/// The same for values that are the first v_dim components of the keys: a feature lies across the
-/// lanes, so each is the sum of a product of registers. What lies at positions that are not visible
-/// counts as zero.
-template <class Kv, int kQueries>
-void add_key_values(const QueryTile& tile, const Block<Kv>& block, std::int64_t v_stride,
-                    const float* weights, const float* rescale, float* sums) {
-  for (std::int64_t d = 0; d < tile.args->kv.v_dim; ++d) {
-    F32 total[kQueries];
-    LLM_UNROLL
-    for (int n = 0; n < kQueries; ++n) total[n] = zero();
-    for (int page = tile.first_page(); page < tile.end_page(); ++page) {
-      for (int v = 0; v < kPageVectors; ++v) {
-        const int at = page * kPage + v * kLanes;
-        const F32 read = Kv::read(block.pages[page] + d * kPage + v * kLanes);
-        const F32 value = if_visible(read, at, tile.low, tile.high, zero());
-        LLM_UNROLL
-        for (int n = 0; n < kQueries; ++n) {
-          total[n] = mul_add(load(weights + n * kBlock + at), value, total[n]);
-        }
-      }
-    }
-    LLM_UNROLL
-    for (int n = 0; n < kQueries; ++n) {
-      float& sum = sums[n * v_stride + d];
-      sum = sum * rescale[n] + sum_lanes(total[n]);
-    }
-  }
-}
-
 /// The block's share of kQueries queries.
 template <class Kv, int kQueries>
 void attend_block(const QueryTile& tile, const Block<Kv>& block, const Scratch& scratch) {
@@ -224,7 +91,7 @@ void attend_block(const QueryTile& tile, const Block<Kv>& block, const Scratch& 
   const float* q[kQueries];
   for (int n = 0; n < kQueries; ++n) q[n] = tile.q(tile.first + n);
   for (int page = tile.first_page(); page < tile.end_page(); ++page) {
-    dot_keys<Kv, kQueries>(q, shape.k_dim, block.pages[page], scratch.weights + page * kPage);
+    dot_keys<Kv, kQueries>(q, shape.k_dim, block, page, scratch.weights + page * kPage);
   }
   for (int n = 0; n < kQueries; ++n) {
     scratch.rescale[n] =
@@ -286,7 +153,8 @@ template <class Kv>
 void attend_sequence(const AttentionArgs& args, const AttentionRow* rows, std::int64_t begin,
                      std::int64_t end, int kv_head, const Scratch& scratch) {
   const int group = args.n_heads / args.kv.n_kv_heads;
-  const auto page_bytes = static_cast<std::int64_t>(kv_page_bytes(args.kv));
+  const HeadLayout layout = head_layout<Kv>(args.kv);
+  const std::int64_t page_bytes = args.kv.n_kv_heads * layout.bytes;
   std::int64_t first = first_visible(args, rows[begin]);
   std::int64_t last = rows[begin].position;
   for (std::int64_t r = begin + 1; r < end; ++r) {
@@ -295,16 +163,14 @@ void attend_sequence(const AttentionArgs& args, const AttentionRow* rows, std::i
     if (rows[r].position > last) last = rows[r].position;
   }
   for (std::int64_t start = first / kBlock * kBlock; start <= last; start += kBlock) {
-    Block<Kv> block;
+    Block<Kv> block{.heads = {}, .at = layout};
     for (int n = 0; n < kBlockPages; ++n) {
       const std::int64_t position = start + n * kPage;
       if (position > last || position + kPage <= first) {
-        block.pages[n] = nullptr;
         continue;
       }
-      const std::byte* at = args.layer + rows[begin].pages[position / kPage] * page_bytes;
-      block.pages[n] =
-          reinterpret_cast<const typename Kv::Element*>(at) + kv_head * head_elements(args.kv);
+      block.heads[n] =
+          args.layer + rows[begin].pages[position / kPage] * page_bytes + kv_head * layout.bytes;
     }
     const auto low_of = [&](std::int64_t r) {
       return clamp_to_block(first_visible(args, rows[r]) - start);
@@ -381,6 +247,9 @@ void attention(const AttentionArgs& args, const AttentionRow* rows, std::int64_t
         break;
       case DType::bf16:
         attend_rows<KvBf16>(args, rows + r, n, kv_head, scratch);
+        break;
+      case DType::q8_0:
+        attend_rows<KvQ8>(args, rows + r, n, kv_head, scratch);
         break;
       default:
         attend_rows<KvF32>(args, rows + r, n, kv_head, scratch);

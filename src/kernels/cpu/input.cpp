@@ -8,6 +8,7 @@
 //
 #include "kernels/cpu/backend.h"
 #include "kernels/cpu/layout.h"
+#include "kernels/cpu/quantize.h"
 
 namespace llm::kernels::cpu::LLM_KERNEL_ISA {
 namespace {
@@ -36,34 +37,7 @@ LLM_INLINE void for_each_vector(const float* from, std::int64_t cols, Convert co
 }
 
 void quantize_block(const float* from, std::int64_t n, Q8Block& block) {
-  constexpr int kVectors = kQuantBlock / kLanes;
-  F32 x[kVectors];
-  // Magnitudes compare as integers; NaN is then the largest of all and reaches the scale.
-  I32 largest = splat(std::int32_t{0});
-  for (int v = 0; v < kVectors; ++v) {
-    const std::int64_t left = n - v * kLanes;
-    if (left >= kLanes) {
-      x[v] = load(from + v * kLanes);
-    } else if (left > 0) {
-      x[v] = load_partial(from + v * kLanes, left);
-    } else {
-      x[v] = zero();
-    }
-    largest = larger(largest, bits_of(x[v]) & splat(std::int32_t{0x7fffffff}));
-  }
-  std::int32_t lanes[kLanes];
-  store(lanes, largest);
-  std::int32_t bits = 0;
-  for (int lane = 0; lane < kLanes; ++lane) bits = lanes[lane] > bits ? lanes[lane] : bits;
-  float magnitude;
-  __builtin_memcpy(&magnitude, &bits, sizeof magnitude);
-
-  // Below this the inverse would overflow; such a block counts as zeros.
-  const bool negligible = magnitude < 1e-36f;
-  block.scale = negligible ? 0.0f : magnitude / 127.0f;
-  const F32 inverse = splat(negligible ? 0.0f : 127.0f / magnitude);
-  for (int v = 0; v < kVectors; ++v) store_i8(block.q + v * kLanes, round_to_i32(x[v] * inverse));
-
+  block.scale = quantize_to_i8(from, n, block.q);
   std::int32_t sums[3] = {};
   for (int c = 0; c < kQuantBlock / 2; ++c) sums[0] += block.q[c];
   for (int c = kQuantBlock / 2; c < kQuantBlock; ++c) sums[1] += block.q[c];
