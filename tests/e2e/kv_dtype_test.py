@@ -3,12 +3,11 @@
 
 import unittest
 
-import cli_test
-from cli_test import DEMO, FIXTURES, WORKER
+from command_line import DEMO, FIXTURES, WORKER, CommandLineTest
 from worker import Worker, tokens
 
 
-class CacheTypeTest(cli_test.CommandLineTest):
+class CacheTypeTest(CommandLineTest):
     def test_run(self):
         args = ("run", "--model", DEMO, "--prompt", "Once upon a time", "--max-tokens", "40",
                 "--temperature", "0", "--json")
@@ -44,7 +43,8 @@ class CacheTypeTest(cli_test.CommandLineTest):
                           "--repetitions", "1", "--kv-dtype", "q8_0")
         self.assertEqual((bench["dtype"], bench["kv_dtype"]), ("f32", "q8_0"))
         perplexity = self.json("perplexity", "--model", DEMO, "--context", "32", "--json", "--text",
-                               cli_test.PerplexityTest.TEXT, "--kv-dtype", "q8_0")
+                               "Once upon a time, there was a little girl named Lily. " * 8,
+                               "--kv-dtype", "q8_0")
         self.assertEqual(perplexity["kv_dtype"], "q8_0")
         verify = self.json("verify", DEMO, DEMO, "--kv-dtype-b", "q8_0", "--json")
         self.assertEqual((verify["kv_dtype_a"], verify["kv_dtype_b"]), ("f32", "q8_0"))
