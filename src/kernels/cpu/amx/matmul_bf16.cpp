@@ -123,8 +123,14 @@ void blocks_by_chunks(const TilePlace& first, std::int64_t blocks, std::int64_t 
       } else {
         load_sums<true>(sums[b]);
       }
-      multiply<true, false>(at.weights() + step * kStepBytes, at.input() + step * 64,
-                            at.x_row_bytes, n);
+      // The first block brings the weights from memory.
+      if (b == 0) {
+        multiply<true, true>(at.weights() + step * kStepBytes, at.input() + step * 64,
+                             at.x_row_bytes, n);
+      } else {
+        multiply<true, false>(at.weights() + step * kStepBytes, at.input() + step * 64,
+                              at.x_row_bytes, n);
+      }
       store_sums<true>(sums[b]);
       if (step + n == steps) finish(at, kTokens, sums[b]);
     }
@@ -160,12 +166,11 @@ void matmul_bf16(const MatmulArgs& args, std::int64_t panel_begin, std::int64_t 
     configure_tiles(shapes_for(rest));
     for (std::int64_t panel = panel_begin; panel < panel_end; ++panel) {
       const TilePlace at{&args, panel, token, x_row_bytes};
+      const bool from_memory = token == 0;
       if (rest > kTileRows) {
-        block<true, false>(at, rest, steps);
-      } else if (args.tokens <= kTileRows) {
-        block<false, true>(at, rest, steps);
+        from_memory ? block<true, true>(at, rest, steps) : block<true, false>(at, rest, steps);
       } else {
-        block<false, false>(at, rest, steps);
+        from_memory ? block<false, true>(at, rest, steps) : block<false, false>(at, rest, steps);
       }
     }
   }
