@@ -146,8 +146,8 @@ int serve(ServeOptions options) {
   if (!loading) {
     loader.join();
     if (!failure.ok()) {
-      server->drain(
-          std::chrono::milliseconds(0));  // who watches the loading, and the hive, are told
+      // Who watches the loading, and the hive, are told.
+      server->drain(std::chrono::milliseconds(0));
       return report(failure);
     }
     while (!stop) stop = signals.wait(std::chrono::hours(1));

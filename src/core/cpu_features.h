@@ -14,7 +14,7 @@ struct CpuFeatures {
   /// VDPBF16PS does more multiply-adds per cycle than f32 FMA: on AMD processors. On Intel's it
   /// takes two cycles, so that FMA on widened values is twice as fast.
   bool avx512_bf16_fast = false;
-  bool amx = false;  ///< AMX tiles with products of bf16 and of 8-bit integers
+  bool amx = false;  ///< AMX tiles with products of bf16
 };
 
 const CpuFeatures& cpu_features();

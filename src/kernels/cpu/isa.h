@@ -1,7 +1,8 @@
 // Selects the vector layer of the instruction set this translation unit is compiled for. Every
 // file that includes this one is compiled once per instruction set, with
-//   LLM_KERNEL_ISA         its name: baseline, avx2, avx512, avx512_bf16, avx512_amx; also the innermost
-//   namespace LLM_KERNEL_VEC_HEADER  its vector layer
+//   LLM_KERNEL_ISA         its name: baseline, avx2, avx512, avx512_bf16, avx512_amx; also the
+//                          innermost namespace
+//   LLM_KERNEL_VEC_HEADER  its vector layer
 //
 // Rules for these files, so that no code compiled for a larger instruction set can be picked by the
 // linker for the rest of the program (tools/check_weak.py): everything but the exported functions

@@ -66,13 +66,20 @@ LLM_INLINE void multiply(const std::byte* w, const std::byte* x, std::int64_t x_
 }
 
 template <bool kTwo>
+LLM_INLINE void zero_sums() {
+  zero_tile<kC00>();
+  zero_tile<kC01>();
+  if constexpr (kTwo) {
+    zero_tile<kC10>();
+    zero_tile<kC11>();
+  }
+}
+
 LLM_INLINE void load_sums(const Sums& sums) {
   load_tile<kC00>(&sums.at[0][0], kSumsStride);
   load_tile<kC01>(&sums.at[0][kTileRows], kSumsStride);
-  if constexpr (kTwo) {
-    load_tile<kC10>(&sums.at[kTileRows][0], kSumsStride);
-    load_tile<kC11>(&sums.at[kTileRows][kTileRows], kSumsStride);
-  }
+  load_tile<kC10>(&sums.at[kTileRows][0], kSumsStride);
+  load_tile<kC11>(&sums.at[kTileRows][kTileRows], kSumsStride);
 }
 
 template <bool kTwo>
@@ -96,12 +103,7 @@ LLM_INLINE void finish(const TilePlace& at, std::int64_t tokens, const Sums& sum
 template <bool kTwo, bool kStream>
 void block(const TilePlace& at, std::int64_t tokens, std::int64_t steps) {
   Sums sums;
-  zero_tile<kC00>();
-  zero_tile<kC01>();
-  if constexpr (kTwo) {
-    zero_tile<kC10>();
-    zero_tile<kC11>();
-  }
+  zero_sums<kTwo>();
   multiply<kTwo, kStream>(at.weights(), at.input(), at.x_row_bytes, steps);
   store_sums<kTwo>(sums);
   finish(at, tokens, sums);
@@ -116,12 +118,9 @@ void blocks_by_chunks(const TilePlace& first, std::int64_t blocks, std::int64_t 
       TilePlace at = first;
       at.token += b * kTokens;
       if (step == 0) {
-        zero_tile<kC00>();
-        zero_tile<kC01>();
-        zero_tile<kC10>();
-        zero_tile<kC11>();
+        zero_sums<true>();
       } else {
-        load_sums<true>(sums[b]);
+        load_sums(sums[b]);
       }
       // The first block brings the weights from memory.
       if (b == 0) {
