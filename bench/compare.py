@@ -24,11 +24,11 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
-def output_of(command):
+def output_of(command, with_errors=False):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise RuntimeError(f"{shlex.join(command)} failed ({done.returncode}):\n{done.stderr[-2000:]}")
-    return done.stdout
+    return done.stdout + done.stderr if with_errors else done.stdout
 
 
 class Ours:
@@ -58,8 +58,10 @@ class Peer:
                         "-p", str(arguments.prompt), "-n", str(arguments.generate)]
 
     def run(self):
+        # Some print warnings between the lines of their JSON, which all begin with a space or a bracket.
+        lines = [line for line in output_of(self.command).splitlines() if line[:1] in " []{}"]
         rows = {}
-        for test in json.loads(output_of(self.command)):
+        for test in json.loads("\n".join(lines)):
             prompt, generate = test["n_prompt"], test["n_gen"]
             if prompt and generate:
                 continue
@@ -75,13 +77,14 @@ class BatchedPeer:
         self.test = f"tg{arguments.generate} x {arguments.batch}"
         context = arguments.batch * (arguments.generate + 32)
         self.command = [*command, "-m", arguments.model, "-t", str(arguments.threads), "-c", str(context),
-                        "-npp", "16", "-ntg", str(arguments.generate), "-npl", str(arguments.batch),
-                        "--output-format", "jsonl"]
+                        "-npp", "16", "-ntg", str(arguments.generate), "-npl", str(arguments.batch)]
 
     def run(self):
-        for line in output_of(self.command).splitlines():
-            if line.startswith("{"):
-                return {self.test: json.loads(line)["speed_tg"]}
+        table = [[cell.strip() for cell in line.strip().strip("|").split("|")]
+                 for line in output_of(self.command, with_errors=True).splitlines()  # ik_llama.cpp's is there
+                 if line.startswith("|")]
+        if len(table) == 3 and "S_TG t/s" in table[0]:  # heading, rule, result
+            return {self.test: float(table[2][table[0].index("S_TG t/s")])}
         raise RuntimeError(f"no result from {shlex.join(self.command)}")
 
 

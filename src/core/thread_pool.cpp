@@ -73,6 +73,22 @@ void ThreadPool::parallel_for(std::int64_t pieces, FunctionRef<void(std::int64_t
   }
 }
 
+void ThreadPool::parallel_ranges(std::int64_t count, std::int64_t least,
+                                 FunctionRef<void(std::int64_t, std::int64_t, int)> body) {
+  const std::int64_t share = workers_.empty() ? 1 : 2 * std::int64_t{size()};
+  alignas(64) std::atomic<std::int64_t> next{0};
+  parallel_for(size(), [&](std::int64_t, int thread) {
+    std::int64_t begin = next.load(std::memory_order_relaxed);
+    while (begin < count) {
+      const std::int64_t left = count - begin;
+      const std::int64_t end = begin + std::min(left, std::max(least, left / share));
+      if (!next.compare_exchange_weak(begin, end, std::memory_order_relaxed)) continue;
+      body(begin, end, thread);
+      begin = next.load(std::memory_order_relaxed);
+    }
+  });
+}
+
 void ThreadPool::wake_all() {
   {
     const std::lock_guard lock(mutex_);

@@ -29,6 +29,13 @@ class ThreadPool {
   /// `thread` in [0, size()) names the running thread, for scratch memory. `body` must not throw.
   void parallel_for(std::int64_t pieces, FunctionRef<void(std::int64_t piece, int thread)> body);
 
+  /// Calls `body(begin, end, thread)` for ranges that together are [0, count), in order of their
+  /// begin; returns when all are done. Ranges shrink towards the end, to no less than `least`:
+  /// each thread reads long runs, and all end together (guided self-scheduling, Polychronopoulos
+  /// and Kuck 1987).
+  void parallel_ranges(std::int64_t count, std::int64_t least,
+                       FunctionRef<void(std::int64_t begin, std::int64_t end, int thread)> body);
+
  private:
   void worker_main(int thread);
   void take_pieces(int thread);

@@ -10,8 +10,8 @@ namespace {
 // Rows per slice of element-wise work: enough to be worth a hand-over, few enough to balance.
 constexpr std::int64_t kRowSlice = 8;
 
-// Panels that a thread multiplies at a time. Of many rows, several: the rows, which may be more
-// than its cache holds, are then read less often.
+// Fewest panels that a thread multiplies at a time. Of many rows, several: the rows, which may be
+// more than its cache holds, are then read less often.
 constexpr std::int64_t kManyRows = 32;
 constexpr std::int64_t kPanelsOfManyRows = 4;
 
@@ -54,9 +54,8 @@ void LinearGroup::apply(MatmulInput& input, float* y, std::int64_t y_stride, boo
   // At most q, k, v or gate, up: a fixed array keeps the step free of allocation.
   constexpr std::size_t kMaxMembers = 8;
   std::array<kernels::MatmulArgs, kMaxMembers> args;
-  std::array<std::int64_t, kMaxMembers + 1> first_piece{};
+  std::array<std::int64_t, kMaxMembers + 1> first_panel{};
   LLM_CHECK(members_.size() <= kMaxMembers);
-  const std::int64_t panels = input.rows() < kManyRows ? 1 : kPanelsOfManyRows;
   std::int64_t column = 0;
   for (std::size_t m = 0; m < members_.size(); ++m) {
     const Linear& member = members_[m];
@@ -68,15 +67,19 @@ void LinearGroup::apply(MatmulInput& input, float* y, std::int64_t y_stride, boo
                .bias = member.bias.empty() ? nullptr : member.bias.data(),
                .accumulate = accumulate};
     column += member.matrix.rows;
-    first_piece[m + 1] = first_piece[m] + (member.matrix.panels() + panels - 1) / panels;
+    first_panel[m + 1] = first_panel[m] + member.matrix.panels();
   }
-  compute.pool->parallel_for(first_piece[members_.size()], [&](std::int64_t piece, int thread) {
-    std::size_t m = 0;
-    while (piece >= first_piece[m + 1]) ++m;
-    const std::int64_t panel = (piece - first_piece[m]) * panels;
-    const std::int64_t end = std::min(panel + panels, members_[m].matrix.panels());
-    compute.ops->matmul(args[m], panel, end, compute.scratch(thread));
-  });
+  const std::int64_t least = input.rows() < kManyRows ? 1 : kPanelsOfManyRows;
+  compute.pool->parallel_ranges(
+      first_panel[members_.size()], least, [&](std::int64_t begin, std::int64_t end, int thread) {
+        for (std::size_t m = 0; m < members_.size(); ++m) {
+          const std::int64_t first = std::max(begin, first_panel[m]);
+          const std::int64_t last = std::min(end, first_panel[m + 1]);
+          if (first >= last) continue;
+          compute.ops->matmul(args[m], first - first_panel[m], last - first_panel[m],
+                              compute.scratch(thread));
+        }
+      });
 }
 
 std::int64_t LinearGroup::outputs() const {

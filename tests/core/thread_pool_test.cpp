@@ -33,6 +33,25 @@ TEST_P(ThreadPoolTest, NegativePiecesRunNothing) {
   pool.parallel_for(-3, [](std::int64_t, int) { ADD_FAILURE(); });
 }
 
+TEST_P(ThreadPoolTest, RangesCoverEverythingOnceAndKeepToTheLeast) {
+  ThreadPool pool(GetParam());
+  for (const std::int64_t count : {0, 1, 5, 64, 1001}) {
+    for (const std::int64_t least : {1, 4}) {
+      std::vector<std::atomic<int>> runs(static_cast<std::size_t>(count));
+      std::atomic<int> short_ranges{0};
+      pool.parallel_ranges(count, least, [&](std::int64_t begin, std::int64_t end, int thread) {
+        EXPECT_GE(thread, 0);
+        EXPECT_LT(thread, pool.size());
+        EXPECT_LT(begin, end);
+        if (end - begin < least) ++short_ranges;
+        for (std::int64_t n = begin; n < end; ++n) ++runs.at(static_cast<std::size_t>(n));
+      });
+      for (const auto& times : runs) EXPECT_EQ(times.load(), 1);
+      EXPECT_LE(short_ranges.load(), 1);  // the last one
+    }
+  }
+}
+
 TEST_P(ThreadPoolTest, ManyShortLoopsSeeEachOthersWrites) {
   // Plain memory, no atomics: the end of a loop must publish it to the next one.
   ThreadPool pool(GetParam());

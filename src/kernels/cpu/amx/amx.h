@@ -5,10 +5,20 @@
 
 namespace llm::kernels::cpu::LLM_KERNEL_ISA {
 
-/// bf16 weights in the panels of kernels/cpu/layout.h, activations in pairs of bf16; any number of
-/// tokens. `scratch` holds matmul_bf16_scratch_bytes.
-void matmul_bf16(const MatmulArgs& args, std::int64_t panel_begin, std::int64_t panel_end,
-                 std::byte* scratch);
-std::size_t matmul_bf16_scratch_bytes();
+/// Whether weights of this type are multiplied on tiles.
+bool runs_on_tiles(DType weight);
+
+/// f16 activations: a row is two rows of bf16, padded with zeros to kBf16Columns, whose sum is the
+/// row exactly.
+std::size_t f16_parts_row_bytes(std::int64_t cols);
+/// The contract is that of Ops::prepare_input.
+void prepare_f16_parts(const float* x, std::int64_t x_stride, std::int64_t cols,
+                       std::int64_t row_begin, std::int64_t row_end, std::byte* out);
+
+/// Weights that run on tiles, in the panels of kernels/cpu/layout.h; any number of tokens, whose
+/// rows lie x_row_bytes apart. `scratch` holds matmul_tiles_scratch_bytes.
+void matmul_tiles(const MatmulArgs& args, std::int64_t x_row_bytes, std::int64_t panel_begin,
+                  std::int64_t panel_end, std::byte* scratch);
+std::size_t matmul_tiles_scratch_bytes();
 
 }  // namespace llm::kernels::cpu::LLM_KERNEL_ISA

@@ -1,4 +1,4 @@
-// The avx512_amx table: that of avx512_bf16, with bf16 matrix products on tiles.
+// The avx512_amx table: that of avx512_bf16, with bf16 and f16 matrix products on tiles.
 #include "kernels/cpu/isa.h"
 //
 #include "kernels/cpu/amx/amx.h"
@@ -9,22 +9,41 @@
 namespace llm::kernels::cpu::LLM_KERNEL_ISA {
 namespace {
 
+std::size_t input_row_bytes(InputFormat format, std::int64_t cols) {
+  if (format == InputFormat::f16) return f16_parts_row_bytes(cols);
+  return avx512_bf16::kOps.input_row_bytes(format, cols);
+}
+
+void prepare_input(InputFormat format, const float* x, std::int64_t x_stride, std::int64_t cols,
+                   std::int64_t row_begin, std::int64_t row_end, std::byte* out) {
+  if (format == InputFormat::f16) {
+    prepare_f16_parts(x, x_stride, cols, row_begin, row_end, out);
+  } else {
+    avx512_bf16::kOps.prepare_input(format, x, x_stride, cols, row_begin, row_end, out);
+  }
+}
+
 void matmul(const MatmulArgs& args, std::int64_t panel_begin, std::int64_t panel_end,
             std::byte* scratch) {
-  if (args.w->input == InputFormat::bf16) {
-    matmul_bf16(args, panel_begin, panel_end, scratch);
+  if (runs_on_tiles(args.w->dtype)) {
+    const std::size_t x_row_bytes = input_row_bytes(args.w->input, args.w->cols);
+    matmul_tiles(args, static_cast<std::int64_t>(x_row_bytes), panel_begin, panel_end, scratch);
   } else {
     avx512_bf16::kOps.matmul(args, panel_begin, panel_end, scratch);
   }
 }
 
 std::size_t matmul_scratch_bytes(DType weight, std::int64_t cols) {
-  if (weight == DType::bf16) return matmul_bf16_scratch_bytes();
+  if (runs_on_tiles(weight)) return matmul_tiles_scratch_bytes();
   return avx512_bf16::kOps.matmul_scratch_bytes(weight, cols);
 }
 
+/// The four products of parts that stand for one of f16 count as one.
 double peak_loop(InputFormat format, std::int64_t iterations) {
-  if (format != InputFormat::bf16) return avx512_bf16::kOps.peak_loop(format, iterations);
+  const bool parts = format == InputFormat::f16;
+  if (format != InputFormat::bf16 && !parts) {
+    return avx512_bf16::kOps.peak_loop(format, iterations);
+  }
   TileShapes shapes;
   for (int tile = 0; tile < 8; ++tile) shapes.set(tile, kTileRows, kTileRowBytes);
   configure_tiles(shapes);
@@ -35,7 +54,8 @@ double peak_loop(InputFormat format, std::int64_t iterations) {
     multiply_bf16_tiles<3, 5, 7>();
   }
   release_tiles();
-  return 2.0 * 4 * kTileRows * kTileRows * kBf16Columns * static_cast<double>(iterations);
+  const double operations = 2.0 * 4 * kTileRows * kTileRows * kBf16Columns;
+  return (parts ? operations / 4 : operations) * static_cast<double>(iterations);
 }
 
 }  // namespace
@@ -47,6 +67,8 @@ const Ops& avx512_amx_ops() {
   static const Ops ops = [] {
     Ops table = avx512_bf16::kOps;
     table.name = "avx512_amx";
+    table.input_row_bytes = LLM_KERNEL_ISA::input_row_bytes;
+    table.prepare_input = LLM_KERNEL_ISA::prepare_input;
     table.matmul = LLM_KERNEL_ISA::matmul;
     table.matmul_scratch_bytes = LLM_KERNEL_ISA::matmul_scratch_bytes;
     table.peak_loop = LLM_KERNEL_ISA::peak_loop;
