@@ -334,13 +334,15 @@ Result<PackedFile> parse_packed_header(std::span<const std::byte> bytes, std::st
 
 Status compare_packed_headers(const PackedHeader& found, const PackedHeader& expected,
                               std::string_view what) {
-  LLM_RETURN_IF_ERROR(Comparison(std::string(what))
+  const std::string place(what);
+  LLM_RETURN_IF_ERROR(Comparison(place)
                           .field("instruction_set", found.instruction_set, expected.instruction_set)
-                          .fingerprint("layout", found.layout, expected.layout)
                           .field("dtype", found.dtype, expected.dtype)
                           .status());
   LLM_RETURN_IF_ERROR(compare_all(found.sources, expected.sources, what, "source", "sources"));
-  return compare_all(found.matrices, expected.matrices, what, "matrix", "matrices");
+  LLM_RETURN_IF_ERROR(compare_all(found.matrices, expected.matrices, what, "matrix", "matrices"));
+  // Last: it depends on the types of the matrices too.
+  return Comparison(place).fingerprint("layout", found.layout, expected.layout).status();
 }
 
 }  // namespace llm::formats

@@ -53,7 +53,7 @@ struct PackedMatrixEntry {
 
 struct PackedHeader {
   std::string instruction_set;
-  std::uint64_t layout = 0;  ///< fingerprint of how panels are laid out
+  std::uint64_t layout = 0;  ///< fingerprint of how panels of these types are laid out
   std::string dtype;         ///< that weights were converted to; "stored": each keeps its own
   std::vector<PackedSource> sources;
   std::vector<PackedMatrixEntry> matrices;  ///< in the order in which a model is loaded

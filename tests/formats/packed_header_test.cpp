@@ -115,7 +115,7 @@ TEST(PackedHeader, OnlyItsOwnBeginningIsRecognised) {
 
 TEST(PackedHeader, EveryFieldIsChecked) {
   using Edit = std::function<void(core::Json&)>;
-  constexpr std::uint64_t kHuge = ~std::uint64_t{0};
+  static constexpr std::uint64_t kHuge = ~std::uint64_t{0};
   const std::pair<Edit, const char*> cases[] = {
       {[](core::Json& j) { j = core::Json::array(); }, "header: expected an object, found []"},
       {[](core::Json& j) { j.erase("dtype"); }, "header: dtype is missing"},
