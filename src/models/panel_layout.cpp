@@ -1,5 +1,6 @@
 #include "models/panel_layout.h"
 
+#include <span>
 #include <vector>
 
 #include "core/hash.h"
@@ -27,6 +28,7 @@ std::uint64_t panel_layout(const kernels::Ops& ops, const std::set<DType>& dtype
     if (count > 1) rows.back() = nullptr;  // padding
     std::vector<std::byte> panel(ops.panel_bytes(dtype, cols));
     ops.pack_panel(dtype, cols, rows.data(), panel.data());
+    hash.add(std::as_bytes(std::span(to_string(dtype))));
     hash.add(panel);
   }
   return hash.value();

@@ -28,8 +28,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // What was read is written the same way again.
   const auto text = llm::formats::encode_packed_header(file.header);
   LLM_CHECK(text.has_value());
-  const auto again = llm::formats::parse_packed_header(
-      std::as_bytes(std::span(*text + std::string(end, 'w'))), "input");
+  const std::string rewritten = *text + std::string(end, 'w');
+  const auto again =
+      llm::formats::parse_packed_header(std::as_bytes(std::span(rewritten)), "input");
   LLM_CHECK(again.has_value());
   LLM_CHECK(llm::formats::compare_packed_headers(again->header, file.header, "input").ok());
   return 0;
