@@ -1,7 +1,7 @@
 // MappedFile: a whole regular file mapped read-only. Move-only; the mapping lives as long as the
 // object and does not move with it, so views into it stay valid. Reads from any thread. Touching a
 // page that the file has lost meanwhile ends the process (SIGBUS): what is read long after opening
-// is read through a FileReader, which reports it instead.
+// is read through a FileReader, which reports it instead, or stated to be mapped (packed weights).
 #pragma once
 
 #include <cstddef>
