@@ -60,6 +60,12 @@ struct LoadOptions {
   /// a stream are no further apart than this; where decoding alone takes as long, prompts get a
   /// fifth of the time. 0: no limit.
   double max_token_gap_ms = 200;
+  /// File that keeps the weights as the kernels want them: written at the first start, mapped at
+  /// the next one, which then neither reads nor converts weights. Written anew when the model, the
+  /// dtype, the instruction set or the program has changed. A directory that exists: a file in it
+  /// for each model, dtype and instruction set. Only there do further precisions have one too.
+  /// Empty: none.
+  std::string packed_cache;
   std::string instruction_set;  ///< kernels to use ("ref", "avx2", ...); empty: the best there is
   /// Called during load_model, from one thread at a time, now and then; must return quickly.
   std::function<void(const LoadProgress&)> on_progress;

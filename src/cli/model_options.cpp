@@ -11,6 +11,12 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       ->required()
       ->type_name("PATH");
   add_load_options(command, options.load);
+  command
+      .add_option("--packed-cache", options.load.packed_cache,
+                  "File, or directory for files, that keeps the weights as the kernels want them: "
+                  "written at the first start, mapped at the next")
+      ->check([](const std::string& path) { return path.empty() ? "must not be empty" : ""; })
+      ->type_name("PATH");
 }
 
 void add_load_options(CLI::App& command, LoadOptions& load) {

@@ -18,7 +18,7 @@ struct ModelOptions {
 void add_kv_dtype_option(CLI::App& command, const std::string& name, std::string& to);
 /// Declares --dtype, --kv-dtype, --threads, --context and --device.
 void add_load_options(CLI::App& command, LoadOptions& load);
-/// The same and --model (required).
+/// The same, --model (required) and --packed-cache.
 void add_model_options(CLI::App& command, ModelOptions& options);
 
 /// Loads the model that the options name, with the instruction set from LLM_ISA when it is set.

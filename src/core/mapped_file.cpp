@@ -41,6 +41,11 @@ Status open_regular_file(const std::filesystem::path& path, FileDescriptor& fd, 
   return {};
 }
 
+std::size_t page_bytes() {
+  static const auto bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return bytes;
+}
+
 }  // namespace
 
 struct FileReader::OpenFile {
@@ -66,6 +71,14 @@ Status FileReader::read(std::size_t offset, std::span<std::byte> target) const {
     done += static_cast<std::size_t>(got);
   }
   return {};
+}
+
+Result<std::int64_t> FileReader::modified_ns() const {
+  struct stat info {};
+  if (::fstat(file_->descriptor.value, &info) != 0) {
+    return io_error("{}: cannot stat: {}", file_->path.string(), std::strerror(errno));
+  }
+  return std::int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
 }
 
 Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
@@ -107,7 +120,7 @@ MappedFile::~MappedFile() {
 
 void MappedFile::release_pages(std::span<const std::byte> part) const {
   if (data_ == nullptr || part.empty()) return;
-  static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t page = page_bytes();
   // Only pages that lie wholly inside the part: neighbours may still be in use.
   const auto offset = static_cast<std::size_t>(part.data() - data_);
   const std::size_t begin = (offset + page - 1) / page * page;
@@ -115,6 +128,30 @@ void MappedFile::release_pages(std::span<const std::byte> part) const {
   if (begin < end) {
     ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
   }
+}
+
+Status MappedFile::load_pages(std::span<const std::byte> part) const {
+  if (data_ == nullptr || part.empty()) return {};
+  const std::size_t page = page_bytes();
+  const auto offset = static_cast<std::size_t>(part.data() - data_);
+  const std::size_t begin = offset / page * page;
+  void* at = const_cast<std::byte*>(data_) + begin;
+  const std::size_t bytes = offset + part.size() - begin;
+  // Hints, which a system may not know. The second one reads ahead in larger pieces than a fault.
+  ::madvise(at, bytes, MADV_HUGEPAGE);
+  ::madvise(at, bytes, MADV_WILLNEED);
+#if defined(MADV_POPULATE_READ)
+  while (::madvise(at, bytes, MADV_POPULATE_READ) != 0) {
+    if (errno == EINTR || errno == EAGAIN) continue;
+    if (errno == EINVAL) break;  // older than Linux 5.14: pages come when they are touched
+    // EFAULT stands for what touching the page would make a SIGBUS.
+    const char* reason =
+        errno == EFAULT ? "the file was cut, or its disk fails" : std::strerror(errno);
+    return io_error("{}: cannot read bytes {} to {}: {}", path_.string(), begin, begin + bytes,
+                    reason);
+  }
+#endif
+  return {};
 }
 
 Result<std::string> read_text_file(const std::filesystem::path& path, std::size_t max_bytes) {

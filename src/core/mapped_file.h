@@ -1,10 +1,11 @@
 // MappedFile: a whole regular file mapped read-only. Move-only; the mapping lives as long as the
 // object and does not move with it, so views into it stay valid. Reads from any thread. Touching a
 // page that the file has lost meanwhile ends the process (SIGBUS): what is read long after opening
-// is read through a FileReader, which reports it instead.
+// is read through a FileReader, which reports it instead, or stated to be mapped (packed weights).
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -22,6 +23,8 @@ class FileReader {
   /// Fills `target` from `offset` on. Fails with io_error, naming the file, when the system refuses
   /// or the file ends before.
   Status read(std::size_t offset, std::span<std::byte> target) const;
+  /// When the file was last written, in nanoseconds since 1970.
+  Result<std::int64_t> modified_ns() const;
 
  private:
   friend class MappedFile;
@@ -48,6 +51,9 @@ class MappedFile {
   /// Tells the kernel that this part of the mapping will not be read again soon, so that its pages
   /// stop counting as resident. The content stays readable.
   void release_pages(std::span<const std::byte> part) const;
+  /// Brings this part of the mapping into memory, in large pages where the system has them for
+  /// files. Fails with io_error, naming the file, when it cannot be read or was cut since.
+  Status load_pages(std::span<const std::byte> part) const;
 
  private:
   MappedFile(std::filesystem::path path, FileReader reader, const std::byte* data,

@@ -191,6 +191,7 @@ Result<BenchmarkReport> run_benchmark(const std::string& path, const LoadOptions
                                          .context = load.context > 0 ? load.context : positions,
                                          .max_sequences = static_cast<int>(max_batch),
                                          .max_batch_rows = load.max_batch_rows,
+                                         .packed_cache = load.packed_cache,
                                          .on_progress = load.on_progress};
   if (decoder_options.context < positions) {
     return core::invalid_argument("context {}: the benchmark needs {} positions",

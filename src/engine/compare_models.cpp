@@ -126,8 +126,8 @@ Result<CompareReport> compare_models(const ComparedModel& a, const ComparedModel
   if (positions == 0) return core::invalid_argument("nothing to compare: no prompt and no text");
 
   core::ThreadPool pool(options.threads > 0 ? options.threads : core::default_thread_count());
-  LLM_RETURN_IF_ERROR(run.a.load(a.dtype, a.kv_dtype, positions, *ops, pool));
-  LLM_RETURN_IF_ERROR(run.b.load(b.dtype, b.kv_dtype, positions, *ops, pool));
+  LLM_RETURN_IF_ERROR(run.a.load(a.dtype, a.kv_dtype, "", positions, *ops, pool));
+  LLM_RETURN_IF_ERROR(run.b.load(b.dtype, b.kv_dtype, "", positions, *ops, pool));
   report.dtype_a = run.a.dtype();
   report.dtype_b = run.b.dtype();
   report.kv_dtype_a = run.a.kv_dtype();

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <system_error>
 
 #include "core/error.h"
 #include "core/memory.h"
@@ -67,7 +68,16 @@ models::DecoderOptions decoder_options(const LoadOptions& options) {
           .max_weights = max_weights,
           .other_bytes = other,
           .other_bytes_per_page = BlockManager::bytes_for(1),
+          .packed_cache = options.packed_cache,
           .on_progress = options.on_progress};
+}
+
+models::DecoderOptions decoder_options_beside(const LoadOptions& options, DType dtype) {
+  models::DecoderOptions beside = decoder_options(options);
+  beside.dtype = to_string(dtype);
+  std::error_code error;
+  if (!std::filesystem::is_directory(options.packed_cache, error)) beside.packed_cache.clear();
+  return beside;
 }
 
 Result<OpenedModel> open_model(const std::string& path) {

@@ -19,6 +19,10 @@ Status check_load_options(const LoadOptions& options);
 /// What the options mean for the decoder, what the engine takes beside it included.
 models::DecoderOptions decoder_options(const LoadOptions& options);
 
+/// The same for a precision that is loaded beside the first one. It has packed weights of its own
+/// where LoadOptions::packed_cache is a directory; a file is the first one's.
+models::DecoderOptions decoder_options_beside(const LoadOptions& options, DType dtype);
+
 /// A model file with its tokenizer and chat templates, opened before weights are read, and the
 /// memory that they take.
 struct OpenedModel {

@@ -215,13 +215,13 @@ Result<EngineSet::Precision> EngineSet::plan(DType dtype, const std::vector<Resi
   // What this process may have in all, less what the others were promised, used so far or not.
   core::AvailableMemory available = core::available_memory();
   const core::ResidentMemory resident = core::resident_memory();
-  available.bytes += resident.anonymous + resident.file;
+  // Pages of mapped weights can be dropped: they count as available already.
+  available.bytes += resident.anonymous + std::min(resident.file, info().memory.program);
   available.bytes -= std::min(available.bytes, total);
 
   Precision precision;
   precision.dtype = dtype;
-  precision.options = decoder_options(options_);
-  precision.options.dtype = to_string(dtype);
+  precision.options = decoder_options_beside(options_, dtype);
   precision.options.context = info().capabilities.max_context_length;
   precision.options.max_sequences = info().max_sequences;
   precision.options.available = available;

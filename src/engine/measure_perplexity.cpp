@@ -18,7 +18,7 @@ Result<PerplexityReport> measure_perplexity(const std::string& path, const LoadO
                        TextWindows::create(model.tokenizer(), text, length));
   LLM_RETURN_IF_ERROR(model.check_tokens(windows.tokens()));
   core::ThreadPool pool(load.threads > 0 ? load.threads : core::default_thread_count());
-  LLM_RETURN_IF_ERROR(model.load(load.dtype, load.kv_dtype, length, *ops, pool));
+  LLM_RETURN_IF_ERROR(model.load(load.dtype, load.kv_dtype, load.packed_cache, length, *ops, pool));
 
   PerplexityReport report{.perplexity = {},
                           .dtype = model.dtype(),

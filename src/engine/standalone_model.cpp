@@ -21,12 +21,13 @@ Result<StandaloneModel> StandaloneModel::open(const std::string& path) {
 }
 
 Status StandaloneModel::load(const std::string& dtype, const std::string& kv_dtype,
-                             std::int64_t context, const kernels::Ops& ops,
-                             core::ThreadPool& pool) {
+                             const std::string& packed_cache, std::int64_t context,
+                             const kernels::Ops& ops, core::ThreadPool& pool) {
   const models::DecoderOptions options{.dtype = dtype,
                                        .kv_dtype = kv_dtype,
                                        .context = context,
                                        .max_sequences = 1,
+                                       .packed_cache = packed_cache,
                                        .on_progress = {}};
   LLM_ASSIGN_OR_RETURN(model_, models::load_decoder(*file_, options, ops, pool));
   pages_.resize(static_cast<std::size_t>(model_.decoder->cache().pages()));

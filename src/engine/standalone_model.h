@@ -22,10 +22,11 @@ namespace llm::engine {
 class StandaloneModel {
  public:
   static Result<StandaloneModel> open(const std::string& path);
-  /// Reads the weights; types as in LoadOptions; `context`: positions of the longest sequence,
-  /// within the model's own. `ops` and `pool` must outlive this object.
-  Status load(const std::string& dtype, const std::string& kv_dtype, std::int64_t context,
-              const kernels::Ops& ops, core::ThreadPool& pool);
+  /// Loads the weights; types and file of packed weights as in LoadOptions; `context`: positions of
+  /// the longest sequence, within the model's own. `ops` and `pool` must outlive this object.
+  Status load(const std::string& dtype, const std::string& kv_dtype,
+              const std::string& packed_cache, std::int64_t context, const kernels::Ops& ops,
+              core::ThreadPool& pool);
 
   const std::string& path() const { return path_; }
   const tokenizer::Tokenizer& tokenizer() const { return *tokenizer_; }

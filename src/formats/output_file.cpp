@@ -17,22 +17,42 @@ namespace {
 
 constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
 
+// A file without a name vanishes with the process, however that ends. -1 where the file system has
+// none, or where it could not be given a name later.
+int open_nameless(const std::filesystem::path& path) {
+#if defined(O_TMPFILE)
+  if (::access("/proc/self/fd", X_OK) == 0) {
+    const std::filesystem::path directory = path.has_parent_path() ? path.parent_path() : ".";
+    return ::open(directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+  }
+#endif
+  static_cast<void>(path);
+  return -1;
+}
+
 }  // namespace
 
 Result<OutputFile> OutputFile::create(const std::filesystem::path& path) {
   static std::atomic<unsigned> counter{0};
   std::filesystem::path temporary = path;
   temporary += fmt::format(".partial-{}-{}", ::getpid(), counter.fetch_add(1));
+  if (const int nameless = open_nameless(path); nameless >= 0) {
+    return OutputFile(path, std::move(temporary), nameless, /*named=*/false);
+  }
   const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor < 0) {
     return core::io_error("{}: cannot create: {}", path.string(),
                           std::generic_category().message(errno));
   }
-  return OutputFile(path, std::move(temporary), descriptor);
+  return OutputFile(path, std::move(temporary), descriptor, /*named=*/true);
 }
 
-OutputFile::OutputFile(std::filesystem::path path, std::filesystem::path temporary, int descriptor)
-    : path_(std::move(path)), temporary_(std::move(temporary)), descriptor_(descriptor) {
+OutputFile::OutputFile(std::filesystem::path path, std::filesystem::path temporary, int descriptor,
+                       bool named)
+    : path_(std::move(path)),
+      temporary_(std::move(temporary)),
+      descriptor_(descriptor),
+      named_(named) {
   buffer_.reserve(kBufferBytes);
 }
 
@@ -40,12 +60,14 @@ OutputFile::OutputFile(OutputFile&& other) noexcept
     : path_(std::move(other.path_)),
       temporary_(std::move(other.temporary_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
+      named_(other.named_),
       buffer_(std::move(other.buffer_)) {}
 
 OutputFile& OutputFile::operator=(OutputFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(temporary_, other.temporary_);
   std::swap(descriptor_, other.descriptor_);
+  std::swap(named_, other.named_);
   std::swap(buffer_, other.buffer_);
   return *this;
 }
@@ -55,7 +77,7 @@ OutputFile::~OutputFile() { discard(); }
 void OutputFile::discard() {
   if (descriptor_ < 0) return;
   ::close(descriptor_);
-  ::unlink(temporary_.c_str());
+  if (named_) ::unlink(temporary_.c_str());
   descriptor_ = -1;
 }
 
@@ -100,11 +122,17 @@ Status OutputFile::commit() {
   LLM_RETURN_IF_ERROR(flush());
   // Some file systems report a full disk only here or at close.
   int error = ::fsync(descriptor_) != 0 && errno != EINVAL ? errno : 0;
+  if (error == 0 && !named_) {
+    const std::string nameless = fmt::format("/proc/self/fd/{}", descriptor_);
+    named_ =
+        ::linkat(AT_FDCWD, nameless.c_str(), AT_FDCWD, temporary_.c_str(), AT_SYMLINK_FOLLOW) == 0;
+    if (!named_) error = errno;
+  }
   if (::close(descriptor_) != 0 && error == 0) error = errno;
   descriptor_ = -1;
   if (error == 0 && std::rename(temporary_.c_str(), path_.c_str()) != 0) error = errno;
   if (error == 0) return {};
-  ::unlink(temporary_.c_str());
+  if (named_) ::unlink(temporary_.c_str());
   return failed("cannot write", error);
 }
 

@@ -1,7 +1,8 @@
 // OutputFile: a file that appears under its name only when it is complete. Bytes go to a temporary
-// file beside it, which is renamed by commit() and removed otherwise, so a failure (a full disk, a
-// crash of the caller) never leaves half a file under the name. Every write is checked. Move-only,
-// one thread.
+// file in the same directory, which commit() gives the name and which is removed otherwise, so a
+// failure (a full disk, a crash of the caller) never leaves half a file under the name; where the
+// file system has files without a name, it leaves nothing at all. Every write is checked.
+// Move-only, one thread.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +31,8 @@ class OutputFile {
   const std::filesystem::path& path() const { return path_; }
 
  private:
-  OutputFile(std::filesystem::path path, std::filesystem::path temporary, int descriptor);
+  OutputFile(std::filesystem::path path, std::filesystem::path temporary, int descriptor,
+             bool named);
 
   Status flush();
   Status write_through(std::span<const std::byte> bytes);
@@ -40,6 +42,7 @@ class OutputFile {
   std::filesystem::path path_;
   std::filesystem::path temporary_;
   int descriptor_ = -1;  // -1: committed, discarded or moved from
+  bool named_ = false;   // the temporary file has its name
   std::vector<std::byte> buffer_;
 };
 

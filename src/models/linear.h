@@ -1,7 +1,7 @@
 // Linear: one weight matrix prepared for a backend, and LinearGroup: matrices that read the same
 // rows and write side by side (q|k|v, gate|up), run as one parallel loop even when their types
-// differ. Both own their packed weights. apply() is called by one thread, which spreads the work
-// over the pool.
+// differ. Both own their packed weights unless those are mapped from a file, which then lives
+// longer (Network::packed). apply() is called by one thread, which spreads the work over the pool.
 #pragma once
 
 #include <array>
@@ -53,10 +53,10 @@ class MatmulInput {
 
 struct Linear {
   kernels::PackedMatrix matrix;
-  core::AlignedBuffer storage;
-  std::vector<float> bias;  // (rows) or empty
+  core::AlignedBuffer storage;  // of the matrix's data; empty when that is mapped
+  std::vector<float> bias;      // (rows) or empty
 
-  /// Memory of it, also when the storage was not allocated (LoadMode::plan).
+  /// Memory of it, also when the storage was not allocated (LoadMode::plan, mapped weights).
   std::size_t bytes() const {
     const std::size_t packed = static_cast<std::size_t>(matrix.panels()) * matrix.panel_bytes;
     return core::AlignedBuffer::footprint(packed) + bias.size() * sizeof(float);

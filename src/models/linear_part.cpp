@@ -1,5 +1,7 @@
 #include "models/linear_part.h"
 
+#include <fmt/core.h>
+
 #include "core/check.h"
 
 namespace llm::models {
@@ -13,6 +15,18 @@ std::int64_t LinearPart::row_in_file(std::int64_t row) const {
   }
   if (blocks.block == 0) return blocks.offset + row;
   return blocks.offset + row / blocks.block * blocks.period + row % blocks.block;
+}
+
+std::string LinearPart::describe() const {
+  std::string text = name;
+  if (stored_rows > 0 || stored_matrices > 0) {
+    text += fmt::format(" rows {}", blocks.offset);
+    if (blocks.block > 0) text += fmt::format("+{} of every {}", blocks.block, blocks.period);
+  }
+  if (interleaved_head_dim > 0) {
+    text += fmt::format(" interleaved {}..{}", interleaved_first, interleaved_head_dim);
+  }
+  return text;
 }
 
 core::Shape LinearPart::shape_in_file(std::int64_t cols) const {

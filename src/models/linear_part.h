@@ -38,6 +38,9 @@ struct LinearPart {
   std::int64_t rows_in_file() const { return stored_rows > 0 ? stored_rows : rows; }
   /// Row of the tensor, its stacked matrices laid end to end, that holds row `row` of this part.
   std::int64_t row_in_file(std::int64_t row) const;
+  /// The tensor's name, followed by which of its rows in which order make up the part where that is
+  /// not all of them as stored. Different parts have different texts.
+  std::string describe() const;
   /// What the tensor's shape must be.
   core::Shape shape_in_file(std::int64_t cols) const;
 };

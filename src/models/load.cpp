@@ -6,6 +6,7 @@
 #include "core/memory.h"
 #include "models/memory_plan.h"
 #include "models/network_builder.h"
+#include "models/packed_weights.h"
 
 namespace llm::models {
 namespace {
@@ -78,10 +79,10 @@ std::vector<Rope> make_ropes(const ModelConfig& config) {
   return ropes;
 }
 
-}  // namespace
+using Matrices = std::vector<formats::PackedMatrixEntry>;
 
-Result<LoadedModel> plan_decoder(const formats::ModelFile& file, const DecoderOptions& options,
-                                 const kernels::Ops& ops, core::ThreadPool& pool) {
+Result<LoadedModel> plan(const formats::ModelFile& file, const DecoderOptions& options,
+                         const kernels::Ops& ops, core::ThreadPool& pool, Matrices& matrices) {
   LoadedModel model;
   LLM_ASSIGN_OR_RETURN(model.config, read_config(file));
   LLM_ASSIGN_OR_RETURN(model.types, resolve_types(file, options.dtype));
@@ -90,6 +91,7 @@ Result<LoadedModel> plan_decoder(const formats::ModelFile& file, const DecoderOp
   NetworkBuilder builder(file, config, model.types, ops, pool, LoadMode::plan);
   LLM_ASSIGN_OR_RETURN(const Network network, builder.build({}));
   model.parameters = builder.parameters();
+  matrices = builder.take_matrices();
   model.expert_bytes = network.expert_bytes();
 
   if (options.max_weights && network.bytes() > *options.max_weights) {
@@ -133,13 +135,41 @@ Result<LoadedModel> plan_decoder(const formats::ModelFile& file, const DecoderOp
   return model;
 }
 
+// The network, with its matrices out of the file of packed weights where that is there and fits.
+Result<Network> build_with_packed(const formats::ModelFile& file, const DecoderOptions& options,
+                                  const kernels::Ops& ops, core::ThreadPool& pool,
+                                  Matrices matrices, const LoadedModel& model) {
+  const auto path = packed_cache_path(options.packed_cache, file, model.types, ops);
+  LLM_ASSIGN_OR_RETURN(PackedWeights packed,
+                       PackedWeights::open(path, file, model.types, ops, std::move(matrices)));
+  NetworkBuilder builder(file, model.config, model.types, ops, pool, LoadMode::read, &packed);
+  LLM_ASSIGN_OR_RETURN(Network network, builder.build(options.on_progress, options.stop));
+  LLM_ASSIGN_OR_RETURN(network.packed, packed.finish());
+  return network;
+}
+
+}  // namespace
+
+Result<LoadedModel> plan_decoder(const formats::ModelFile& file, const DecoderOptions& options,
+                                 const kernels::Ops& ops, core::ThreadPool& pool) {
+  Matrices matrices;
+  return plan(file, options, ops, pool, matrices);
+}
+
 Result<LoadedModel> load_decoder(const formats::ModelFile& file, const DecoderOptions& options,
                                  const kernels::Ops& ops, core::ThreadPool& pool) {
-  LLM_ASSIGN_OR_RETURN(LoadedModel model, plan_decoder(file, options, ops, pool));
+  Matrices matrices;
+  LLM_ASSIGN_OR_RETURN(LoadedModel model, plan(file, options, ops, pool, matrices));
   const ModelConfig& config = model.config;
   core::ThreadPool& loading = options.loading_pool != nullptr ? *options.loading_pool : pool;
-  NetworkBuilder builder(file, config, model.types, ops, loading, LoadMode::read);
-  LLM_ASSIGN_OR_RETURN(Network network, builder.build(options.on_progress, options.stop));
+  Network network;
+  if (options.packed_cache.empty()) {
+    NetworkBuilder builder(file, config, model.types, ops, loading, LoadMode::read);
+    LLM_ASSIGN_OR_RETURN(network, builder.build(options.on_progress, options.stop));
+  } else {
+    LLM_ASSIGN_OR_RETURN(
+        network, build_with_packed(file, options, ops, loading, std::move(matrices), model));
+  }
   LLM_ASSIGN_OR_RETURN(KvCache cache, KvCache::create(ops, shape_of_cache(config, model.types.kv),
                                                       config.n_layers, model.kv_pages));
   const StepSizes sizes = sizes_of_step(config, network, ops, model.max_rows, model.max_sequences);

@@ -33,6 +33,7 @@ struct DecoderOptions {
   /// empty.
   std::function<std::size_t(const ModelConfig&, std::int64_t context, int sequences)> other_bytes;
   std::size_t other_bytes_per_page = 0;
+  std::string packed_cache;  ///< LoadOptions::packed_cache
   /// What may be taken; absent: what the machine and the control groups leave now.
   std::optional<core::AvailableMemory> available;
   /// Prepares the weights instead of the pool that steps run on; null: that one.

@@ -2,6 +2,7 @@
 // file and the Decoder runs them.
 #pragma once
 
+#include <memory>
 #include <variant>
 #include <vector>
 
@@ -52,6 +53,8 @@ struct Network {
   LinearGroup lm_head;      // hidden_size -> vocab_size
   bool tied_head = false;   // lm_head is the embedding's matrix
   float logit_softcap = 0;  // 0: none
+  /// The file that the matrices are mapped from; null: they own their weights.
+  std::unique_ptr<const core::MappedFile> packed;
 
   /// Every group of matrices, in order of computation.
   void for_each_group(core::FunctionRef<void(const LinearGroup&)> visit) const;

@@ -19,13 +19,13 @@ float embedding_scale(std::int64_t hidden_size, DType dtype) {
 
 NetworkBuilder::NetworkBuilder(const formats::ModelFile& file, const ModelConfig& config,
                                const ModelTypes& types, const kernels::Ops& ops,
-                               core::ThreadPool& pool, LoadMode mode)
+                               core::ThreadPool& pool, LoadMode mode, PackedWeights* packed)
     : file_(file),
       config_(config),
       types_(types),
       gguf_(file.format() == formats::FileFormat::gguf),
       names_(file, config),
-      loader_(file, types.weights, ops, pool, mode) {
+      loader_(file, types.weights, ops, pool, mode, packed) {
   loader_.expect_scales(config.scale_block);
 }
 

@@ -17,13 +17,16 @@ class NetworkBuilder {
  public:
   /// All references must outlive the builder.
   NetworkBuilder(const formats::ModelFile& file, const ModelConfig& config, const ModelTypes& types,
-                 const kernels::Ops& ops, core::ThreadPool& pool, LoadMode mode);
+                 const kernels::Ops& ops, core::ThreadPool& pool, LoadMode mode,
+                 PackedWeights* packed = nullptr);
 
   /// Every tensor of the file is claimed, or an error names it. See DecoderOptions for `stop`.
   Result<Network> build(const std::function<void(const LoadProgress&)>& on_progress,
                         const std::atomic<bool>* stop = nullptr);
 
   std::uint64_t parameters() const { return parameters_ + loader_.parameters(); }
+  /// As WeightLoader's.
+  std::vector<formats::PackedMatrixEntry> take_matrices() { return loader_.take_matrices(); }
 
  private:
   Status load_embedding(Embedding& embedding);

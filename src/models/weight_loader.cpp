@@ -44,8 +44,15 @@ bool stored_row_finite(DType dtype, const std::byte* row, std::int64_t cols) {
 }  // namespace
 
 WeightLoader::WeightLoader(const formats::ModelFile& file, std::optional<DType> target,
-                           const kernels::Ops& ops, core::ThreadPool& pool, LoadMode mode)
-    : file_(file), target_(target), ops_(ops), pool_(pool), mode_(mode), claims_(file) {}
+                           const kernels::Ops& ops, core::ThreadPool& pool, LoadMode mode,
+                           PackedWeights* packed)
+    : file_(file),
+      target_(target),
+      ops_(ops),
+      pool_(pool),
+      mode_(mode),
+      packed_(packed),
+      claims_(file) {}
 
 Result<std::vector<float>> WeightLoader::vector(std::string_view name, std::int64_t size) {
   return values(name, {size});
@@ -79,20 +86,35 @@ Result<std::vector<float>> WeightLoader::bias(const LinearPart& part) {
   return ordered;
 }
 
-Result<Linear> WeightLoader::allocate(DType dtype, std::int64_t rows, std::int64_t cols) const {
+Result<Linear> WeightLoader::make(std::string name, DType dtype, std::int64_t rows,
+                                  std::int64_t cols, core::FunctionRef<Status(Linear&)> fill) {
   Linear linear;
-  linear.matrix = {.dtype = dtype,
-                   .input = ops_.input_format(dtype),
-                   .rows = rows,
-                   .cols = cols,
-                   .panel_rows = ops_.panel_rows(dtype),
-                   .panel_bytes = ops_.panel_bytes(dtype, cols),
-                   .data = nullptr};
+  kernels::PackedMatrix& matrix = linear.matrix;
+  matrix = {.dtype = dtype,
+            .input = ops_.input_format(dtype),
+            .rows = rows,
+            .cols = cols,
+            .panel_rows = ops_.panel_rows(dtype),
+            .panel_bytes = ops_.panel_bytes(dtype, cols),
+            .data = nullptr};
+  parameters_ += static_cast<std::uint64_t>(rows) * static_cast<std::uint64_t>(cols);
+  const formats::PackedMatrixEntry& entry =
+      matrices_.emplace_back(formats::PackedMatrixEntry{.name = std::move(name),
+                                                        .dtype = dtype,
+                                                        .rows = rows,
+                                                        .cols = cols,
+                                                        .panel_rows = matrix.panel_rows,
+                                                        .panel_bytes = matrix.panel_bytes});
   if (mode_ == LoadMode::plan) return linear;
-  const std::size_t bytes =
-      static_cast<std::size_t>(linear.matrix.panels()) * linear.matrix.panel_bytes;
+  if (packed_ != nullptr && packed_->mapped()) {
+    LLM_ASSIGN_OR_RETURN(matrix.data, packed_->take(entry));
+    return linear;
+  }
+  const std::size_t bytes = static_cast<std::size_t>(matrix.panels()) * matrix.panel_bytes;
   LLM_ASSIGN_OR_RETURN(linear.storage, core::AlignedBuffer::allocate(bytes, "weights"));
-  linear.matrix.data = linear.storage.data();
+  matrix.data = linear.storage.data();
+  LLM_RETURN_IF_ERROR(fill(linear));
+  if (packed_ != nullptr) LLM_RETURN_IF_ERROR(packed_->add(entry, {matrix.data, bytes}));
   return linear;
 }
 
@@ -100,13 +122,11 @@ Result<Linear> WeightLoader::linear(const LinearPart& part, std::int64_t cols) {
   LLM_ASSIGN_OR_RETURN(const formats::TensorEntry* entry,
                        claims_.claim(part.name, part.shape_in_file(cols)));
   const DType dtype = part.keep_f32 ? DType::f32 : target_.value_or(kept_type(entry->view.dtype));
-  LLM_ASSIGN_OR_RETURN(Linear linear, allocate(dtype, part.rows, cols));
   LLM_ASSIGN_OR_RETURN(const BlockScales factors, claims_.scales(*entry, scale_block_));
-  if (mode_ == LoadMode::read) {
-    LLM_RETURN_IF_ERROR(pack(*entry, part, factors, dtype, linear));
-  }
+  LLM_ASSIGN_OR_RETURN(Linear linear,
+                       make(part.describe(), dtype, part.rows, cols,
+                            [&](Linear& to) { return pack(*entry, part, factors, dtype, to); }));
   LLM_ASSIGN_OR_RETURN(linear.bias, bias(part));
-  parameters_ += static_cast<std::uint64_t>(part.rows) * static_cast<std::uint64_t>(cols);
   return linear;
 }
 
@@ -116,24 +136,28 @@ Result<Linear> WeightLoader::transposed(const LinearPart& part, std::int64_t col
   // Blocks run along rows; columns of them are not worth another encoding.
   const DType kept = kept_type(entry->view.dtype);
   const DType dtype = target_.value_or(is_block_quantized(kept) ? DType::f32 : kept);
-  LLM_ASSIGN_OR_RETURN(Linear linear, allocate(dtype, cols, part.rows));
-  parameters_ += static_cast<std::uint64_t>(part.rows) * static_cast<std::uint64_t>(cols);
   LLM_ASSIGN_OR_RETURN(const BlockScales factors, claims_.scales(*entry, scale_block_));
-  if (mode_ == LoadMode::plan) return linear;
+  return make(part.describe() + " transposed", dtype, cols, part.rows,
+              [&](Linear& to) { return fill_transposed(*entry, part, factors, to); });
+}
 
+Status WeightLoader::fill_transposed(const formats::TensorEntry& entry, const LinearPart& part,
+                                     const BlockScales& scales, Linear& linear) const {
+  const DType dtype = linear.matrix.dtype;
+  const std::int64_t cols = linear.matrix.rows;  // of the part as stored
   const std::int64_t rows = part.rows;
-  const std::size_t stored_bytes = row_bytes(entry->view.dtype, static_cast<std::size_t>(cols));
+  const std::size_t stored_bytes = row_bytes(entry.view.dtype, static_cast<std::size_t>(cols));
   std::vector<std::byte> stored(stored_bytes);
   std::vector<float> row(static_cast<std::size_t>(cols));
   std::vector<float> turned(static_cast<std::size_t>(rows * cols));
   for (std::int64_t r = 0; r < rows; ++r) {
     const std::int64_t source = part.row_in_file(r);
-    LLM_RETURN_IF_ERROR(read_rows(*entry, part, r, 1, stored_bytes, stored.data()));
-    quant::decode_row(entry->view.dtype, stored.data(), row.data(), cols);
-    factors.apply(source, row.data(), cols);
+    LLM_RETURN_IF_ERROR(read_rows(entry, part, r, 1, stored_bytes, stored.data()));
+    quant::decode_row(entry.view.dtype, stored.data(), row.data(), cols);
+    scales.apply(source, row.data(), cols);
     if (!all_finite(row)) {
       return core::corrupt_data("{}: row {}: expected finite numbers, found NaN or infinity",
-                                claims_.where(entry->name), source);
+                                claims_.where(entry.name), source);
     }
     for (std::int64_t c = 0; c < cols; ++c) {
       turned[static_cast<std::size_t>(c * rows + r)] = row[static_cast<std::size_t>(c)];
@@ -153,7 +177,7 @@ Result<Linear> WeightLoader::transposed(const LinearPart& part, std::int64_t col
     ops_.pack_panel(dtype, rows, panel_rows.data(),
                     linear.storage.data() + static_cast<std::size_t>(panel) * matrix.panel_bytes);
   }
-  return linear;
+  return {};
 }
 
 Status WeightLoader::read_rows(const formats::TensorEntry& entry, const LinearPart& part,

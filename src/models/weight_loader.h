@@ -1,5 +1,6 @@
 // WeightLoader: takes tensors out of a ModelFile, checks them against what the model expects, and
-// prepares them for a backend. One thread; packing is spread over the pool.
+// prepares them for a backend, or takes them prepared from a file of packed weights. One thread;
+// packing is spread over the pool.
 #pragma once
 
 #include <optional>
@@ -7,11 +8,13 @@
 #include <string_view>
 #include <vector>
 
+#include "core/function_ref.h"
 #include "core/thread_pool.h"
 #include "formats/model_file.h"
 #include "kernels/kernels.h"
 #include "models/linear.h"
 #include "models/linear_part.h"
+#include "models/packed_weights.h"
 #include "models/tensor_claims.h"
 
 namespace llm::models {
@@ -22,9 +25,11 @@ enum class LoadMode : std::uint8_t { read, plan };
 class WeightLoader {
  public:
   /// `target`: type that matrices are converted to; absent: each keeps the type it is stored in.
-  /// All references must outlive the loader.
+  /// `packed`, when not null, has the matrices or wants them. All references must outlive the
+  /// loader.
   WeightLoader(const formats::ModelFile& file, std::optional<DType> target, const kernels::Ops& ops,
-               core::ThreadPool& pool, LoadMode mode = LoadMode::read);
+               core::ThreadPool& pool, LoadMode mode = LoadMode::read,
+               PackedWeights* packed = nullptr);
 
   /// Weights of 8-bit floats have a factor per block of that size, in "<name>_scale_inv".
   void expect_scales(ScaleBlock block) { scale_block_ = block; }
@@ -42,10 +47,16 @@ class WeightLoader {
   Result<LinearGroup> group(const std::vector<LinearPart>& parts, std::int64_t cols);
 
   std::uint64_t parameters() const { return parameters_; }
+  /// The matrices in the order in which they were loaded or planned, not placed in a file.
+  std::vector<formats::PackedMatrixEntry> take_matrices() { return std::move(matrices_); }
 
  private:
-  /// A matrix with room for its packed weights, not filled; in a plan without the room.
-  Result<Linear> allocate(DType dtype, std::int64_t rows, std::int64_t cols) const;
+  /// A matrix of that name, `fill`ed with its packed weights (in a plan not), or with those that
+  /// were packed before.
+  Result<Linear> make(std::string name, DType dtype, std::int64_t rows, std::int64_t cols,
+                      core::FunctionRef<Status(Linear&)> fill);
+  Status fill_transposed(const formats::TensorEntry& entry, const LinearPart& part,
+                         const BlockScales& scales, Linear& linear) const;
   /// Rows of a part as stored, one after the other. `buffer`: (count, stored_bytes).
   Status read_rows(const formats::TensorEntry& entry, const LinearPart& part, std::int64_t first,
                    std::int64_t count, std::size_t stored_bytes, std::byte* buffer) const;
@@ -59,8 +70,10 @@ class WeightLoader {
   const kernels::Ops& ops_;
   core::ThreadPool& pool_;
   LoadMode mode_;
+  PackedWeights* packed_;
   ScaleBlock scale_block_;
   TensorClaims claims_;
+  std::vector<formats::PackedMatrixEntry> matrices_;
   std::uint64_t parameters_ = 0;
 };
 

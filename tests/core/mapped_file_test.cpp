@@ -1,5 +1,6 @@
 #include "core/mapped_file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -66,6 +67,36 @@ TEST(MappedFile, ReleasedPagesStayReadable) {
   file->release_pages(file->bytes().subspan(10, 9000));
   file->release_pages({});
   EXPECT_EQ(text_of(file->bytes()), content);
+}
+
+TEST(MappedFile, LoadingPagesOfACutFileIsAnErrorInsteadOfTheEnd) {
+  const TempDir dir;
+  const std::string content(100'000, 'a');
+  const auto path = dir.write("file", content);
+  const auto file = MappedFile::open(path);
+  ASSERT_TRUE(file);
+  EXPECT_TRUE(file->load_pages({}).ok());
+  EXPECT_TRUE(file->load_pages(file->bytes()).ok());
+  EXPECT_TRUE(file->load_pages(file->bytes().subspan(5'000, 10)).ok());
+  EXPECT_EQ(text_of(file->bytes()), content);
+  std::filesystem::resize_file(path, 10);
+  EXPECT_TRUE(file->load_pages(file->bytes().first(10)).ok());
+  const Status status = file->load_pages(file->bytes().subspan(50'000));
+  if (status.ok()) GTEST_SKIP() << "this kernel cannot load pages of a mapping";
+  EXPECT_EQ(status.code(), StatusCode::io_error);
+  EXPECT_NE(status.message().find("file: cannot read bytes 49152 to 100000"), std::string::npos)
+      << status.message();
+}
+
+TEST(FileReader, TellsWhenTheFileWasWritten) {
+  const TempDir dir;
+  const auto path = dir.write("file", "x");
+  timespec times[2] = {{.tv_sec = 5, .tv_nsec = 6}, {.tv_sec = 1'700'000'000, .tv_nsec = 123}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+  const auto file = MappedFile::open(path);
+  ASSERT_TRUE(file);
+  std::filesystem::remove(path);
+  EXPECT_EQ(file->reader().modified_ns().value(), 1'700'000'000'000'000'123);
 }
 
 TEST(FileReader, ReadsPartsAlsoWhenTheMappingIsGone) {

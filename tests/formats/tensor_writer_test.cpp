@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <string>
@@ -208,6 +210,26 @@ TEST(OutputFile, FullDiskIsReportedAndLeavesNothing) {
   }
   setrlimit(RLIMIT_FSIZE, &old_limit);
   std::signal(SIGXFSZ, old_handler);
+  EXPECT_EQ(files_in(dir.path()), 0u);
+}
+
+TEST(OutputFile, AProcessThatEndsMidwayLeavesNothing) {
+  const TempDir dir;
+  const auto path = dir.path() / "out";
+  {
+    const auto file = OutputFile::create(path);
+    ASSERT_TRUE(file) << file.error().message();
+    if (files_in(dir.path()) != 0) GTEST_SKIP() << "the file system has no files without a name";
+  }
+  const pid_t child = ::fork();
+  if (child == 0) {
+    auto file = OutputFile::create(path);
+    const std::string chunk(3 << 20, 'x');
+    ::_exit(file && file->write(as_bytes(chunk)).ok() ? 0 : 1);
+  }
+  int outcome = -1;
+  ASSERT_EQ(::waitpid(child, &outcome, 0), child);
+  EXPECT_EQ(outcome, 0);
   EXPECT_EQ(files_in(dir.path()), 0u);
 }
 

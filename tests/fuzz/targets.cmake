@@ -3,6 +3,7 @@
 # by fuzz_replay/ (ordinary builds), which define llm_fuzz_target(<name> DEPENDS <folders>).
 llm_fuzz_target(gguf DEPENDS formats)
 llm_fuzz_target(safetensors DEPENDS formats)
+llm_fuzz_target(packed_header DEPENDS formats)
 llm_fuzz_target(job_body DEPENDS server)
 llm_fuzz_target(completion_body DEPENDS server sampling)
 llm_fuzz_target(chat_template DEPENDS chat)
