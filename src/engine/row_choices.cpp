@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <new>
 
 #include "engine/guarded.h"
 
@@ -35,16 +36,22 @@ std::span<RowChoice> RowChoices::compute(std::span<const WantedRow> rows,
                                          std::span<const float> logits) {
   choices_.assign(rows.size(), {});
   std::atomic<std::size_t> next_row{0};
+  std::atomic<bool> no_memory{false};  // not even to say so: nothing may leave a thread of the pool
   const auto pieces = static_cast<std::int64_t>(std::min(rows.size(), scratch_.size()));
   pool_.parallel_for(pieces, [&](std::int64_t piece, int) {
     sampling::SamplingScratch& scratch = scratch_[static_cast<std::size_t>(piece)];
     for (std::size_t row; (row = next_row.fetch_add(1)) < rows.size();) {
       const auto row_logits = logits.subspan(row * vocab_size_, vocab_size_);
-      choices_[row].status = guarded("choosing a token", [&] {
-        return compute_row(rows[row], row_logits, scratch, choices_[row]);
-      });
+      try {
+        choices_[row].status = guarded("choosing a token", [&] {
+          return compute_row(rows[row], row_logits, scratch, choices_[row]);
+        });
+      } catch (...) {
+        no_memory.store(true);
+      }
     }
   });
+  if (no_memory.load()) throw std::bad_alloc();
   return choices_;
 }
 

@@ -36,7 +36,7 @@ class RowChoices {
   static std::size_t bytes_for(std::int64_t vocab_size, int max_sequences, int threads);
 
   /// `logits`: (rows, vocab_size). At most one row is the last of its sequence. Rows of sequences
-  /// that have ended are left out. Valid until the next call.
+  /// that have ended are left out. Valid until the next call. Throws std::bad_alloc.
   std::span<RowChoice> compute(std::span<const WantedRow> rows, std::span<const float> logits);
 
  private:

@@ -13,8 +13,9 @@ sys.path.insert(0, str(ROOT / "bench"))
 from compare_accuracy import Comparison, stories  # noqa: E402
 from widen_model import widen_model  # noqa: E402
 
-# Between them, these files hold every block type that can be written.
-TYPES = ("q8_0", "q6_k", "q5_1", "q5_0", "q5_k_m", "q4_1", "q4_0", "q4_k_m", "iq4_nl")
+# One of blocks of 32, one of 256 (with q6_k in some matrices): the exact kernels are slow, and a text
+# has to be long for differences of single tokens to cancel out. bench/compare_accuracy.py does the rest.
+TYPES = ("q8_0", "q4_k_m")
 LIMIT = 0.1  # percent
 
 
@@ -23,7 +24,7 @@ class AccuracyTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             model = pathlib.Path(folder) / "wide"  # rows that K-quants fit
             widen_model(DEMO, model)
-            comparison = Comparison(WORKER, model, stories(3), 128, folder)
+            comparison = Comparison(WORKER, model, stories(14), 256, folder)
             sets = comparison.offered()
             self.assertIn("baseline", sets)
             for name in TYPES:
@@ -32,7 +33,7 @@ class AccuracyTest(unittest.TestCase):
                     self.assertLess(exact, 2, "the model knows such stories")
                     for isa, difference in found.items():
                         self.assertLess(abs(difference), LIMIT, isa)
-            self.assertGreater(comparison.scored, 200)
+            self.assertGreater(comparison.scored, 1000)
 
 
 if __name__ == "__main__":
