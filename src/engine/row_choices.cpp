@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <new>
 
 #include "engine/guarded.h"
 
@@ -32,8 +31,8 @@ std::size_t RowChoices::bytes_for(std::int64_t vocab_size, int max_sequences, in
          sampling::SamplingScratch::bytes_for(vocab_size);
 }
 
-std::span<RowChoice> RowChoices::compute(std::span<const WantedRow> rows,
-                                         std::span<const float> logits) {
+Result<std::span<RowChoice>> RowChoices::compute(std::span<const WantedRow> rows,
+                                                 std::span<const float> logits) {
   choices_.assign(rows.size(), {});
   std::atomic<std::size_t> next_row{0};
   std::atomic<bool> no_memory{false};  // not even to say so: nothing may leave a thread of the pool
@@ -51,8 +50,8 @@ std::span<RowChoice> RowChoices::compute(std::span<const WantedRow> rows,
       }
     }
   });
-  if (no_memory.load()) throw std::bad_alloc();
-  return choices_;
+  if (no_memory.load()) return core::resource_exhausted("choosing tokens: out of memory");
+  return std::span(choices_);
 }
 
 Status RowChoices::compute_row(const WantedRow& row, std::span<const float> logits,

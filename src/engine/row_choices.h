@@ -35,9 +35,11 @@ class RowChoices {
   /// Memory of one with so many threads.
   static std::size_t bytes_for(std::int64_t vocab_size, int max_sequences, int threads);
 
-  /// `logits`: (rows, vocab_size). At most one row is the last of its sequence. Rows of sequences
-  /// that have ended are left out. Valid until the next call. Throws std::bad_alloc.
-  std::span<RowChoice> compute(std::span<const WantedRow> rows, std::span<const float> logits);
+  /// `logits`: (rows, vocab_size); each sequence has at most one row that is its last. Rows of those
+  /// that have ended are left out. Valid until the next call. An error means that none could be
+  /// found out.
+  Result<std::span<RowChoice>> compute(std::span<const WantedRow> rows,
+                                       std::span<const float> logits);
 
  private:
   static int samplers(int max_sequences, int threads);

@@ -87,7 +87,7 @@ Status Runner::run_step() {
   LLM_RETURN_IF_ERROR(decoder_.forward(batch));
   scheduler_.completed(step_);
   failures_in_a_row_ = 0;
-  sample();
+  LLM_RETURN_IF_ERROR(sample());
   const Clock::time_point end = hooks_.now();
   scheduler_.observe(step_, milliseconds(end - begin));
   count_step(begin, end);
@@ -137,7 +137,7 @@ void Runner::start(Sequence& sequence) {
   if (!told.ok()) end(sequence.id, StopReason::error, told);
 }
 
-void Runner::sample() {
+Status Runner::sample() {
   const std::int64_t wanted = decoder_.wanted_rows();
   for (std::int64_t first = 0; first < wanted; first += decoder_.max_logit_rows()) {
     const std::int64_t count = std::min(decoder_.max_logit_rows(), wanted - first);
@@ -145,7 +145,7 @@ void Runner::sample() {
         std::span<const WantedRow>(step_.wanted)
             .subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
     const std::span<const float> logits = decoder_.logits(first, count);
-    const std::span<RowChoice> choices = choices_.compute(rows, logits);
+    LLM_ASSIGN_OR_RETURN(const std::span<RowChoice> choices, choices_.compute(rows, logits));
     for (std::size_t row = 0; row < rows.size(); ++row) {
       Sequence& sequence = *rows[row].sequence;
       if (sequence.ended) continue;
@@ -155,6 +155,7 @@ void Runner::sample() {
       if (!status.ok()) end(sequence.id, StopReason::error, status);
     }
   }
+  return {};
 }
 
 Status Runner::take_choice(Sequence& sequence, std::int64_t position, const RowChoice& choice) {

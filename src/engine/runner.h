@@ -56,7 +56,7 @@ class Runner {
   Status run_step();
   void fail_step(const Status& error);
   void start(Sequence& sequence);
-  void sample();
+  Status sample();
   Status take_choice(Sequence& sequence, std::int64_t position, const RowChoice& choice);
   void report_prompt_token(Sequence& sequence, TokenEvent event);
   void take_token(Sequence& sequence, TokenEvent event, bool ends);
