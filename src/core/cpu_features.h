@@ -1,5 +1,6 @@
 // CpuFeatures: which instruction-set extensions this processor and operating system offer,
-// detected once. Kernels are chosen by it; nothing else should ask.
+// detected once. Kernels, and the passes over logits (sampling/weigh.cpp), are chosen by it; nothing
+// else should ask.
 #pragma once
 
 #include <string>

@@ -11,8 +11,8 @@
 #include "engine/eos_tokens.h"
 #include "engine/load_chat_templates.h"
 #include "engine/no_tokenizer.h"
+#include "engine/row_choices.h"
 #include "engine/sequence.h"
-#include "sampling/sampler.h"
 
 namespace llm::engine {
 namespace {
@@ -23,6 +23,10 @@ std::size_t request_bytes(const LoadOptions& options, std::int64_t context, int 
   const auto requests = static_cast<std::size_t>(sequences + options.max_queue);
   const auto ids = static_cast<std::size_t>(context + BlockManager::pages_for(context));
   return requests * (sizeof(Sequence) + ids * sizeof(std::int32_t));
+}
+
+int threads_of(const LoadOptions& options) {
+  return options.threads > 0 ? options.threads : core::default_thread_count();
 }
 
 }  // namespace
@@ -54,7 +58,7 @@ Status check_load_options(const LoadOptions& options) {
 models::DecoderOptions decoder_options(const LoadOptions& options) {
   const auto other = [options](const models::ModelConfig& config, std::int64_t context,
                                int sequences) {
-    return sampling::SamplingScratch::bytes_for(config.vocab_size) +
+    return RowChoices::bytes_for(config.vocab_size, sequences, threads_of(options)) +
            request_bytes(options, context, sequences);
   };
   std::optional<std::size_t> max_weights;
@@ -95,7 +99,8 @@ Result<OpenedModel> open_model(const std::string& path) {
 
 void add_engine_memory(const models::LoadedModel& model, const LoadOptions& options,
                        MemoryPlan& memory) {
-  memory.scratch += sampling::SamplingScratch::bytes_for(model.config.vocab_size);
+  memory.scratch +=
+      RowChoices::bytes_for(model.config.vocab_size, model.max_sequences, threads_of(options));
   memory.tables = BlockManager::bytes_for(model.kv_pages) +
                   request_bytes(options, model.context, model.max_sequences);
 }
@@ -131,7 +136,7 @@ Result<ModelInfo> plan_model(const std::string& path, const LoadOptions& options
   LLM_RETURN_IF_ERROR(check_load_options(options));
   LLM_ASSIGN_OR_RETURN(const kernels::Ops* ops, kernels::select_ops(options.instruction_set));
   LLM_ASSIGN_OR_RETURN(const OpenedModel opened, open_model(path));
-  core::ThreadPool pool(options.threads > 0 ? options.threads : core::default_thread_count());
+  core::ThreadPool pool(threads_of(options));
   LLM_ASSIGN_OR_RETURN(const models::LoadedModel model,
                        models::plan_decoder(*opened.file, decoder_options(options), *ops, pool));
   ModelInfo info = describe_model(*opened.file, model, *ops, pool.size());

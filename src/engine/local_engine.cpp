@@ -60,8 +60,10 @@ LocalEngine::LocalEngine(LoadedParts parts, const LoadOptions& options, RunnerHo
                   .max_token_gap_ms = options.max_token_gap_ms,
                   .cost_per_position = work_.cost_per_position()},
                  blocks_, parts_.model.decoder->rope()),
+      choices_(parts_.model.decoder->vocab_size(), parts_.model.max_sequences,
+               parts_.info.capabilities.eos_tokens, *parts_.shared->pool),
       runner_(*parts_.model.decoder, *parts_.shared->tokenizer, parts_.info.capabilities.eos_tokens,
-              work_, blocks_, scheduler_, in_flight_, std::move(hooks)) {
+              work_, blocks_, scheduler_, choices_, in_flight_, std::move(hooks)) {
   publish_stats();
   thread_ = std::thread([this] { thread_main(); });
 }

@@ -13,6 +13,7 @@
 
 #include "chat/chat_templates.h"
 #include "core/thread_pool.h"
+#include "engine/row_choices.h"
 #include "engine/runner.h"
 #include "engine/scheduler.h"
 #include "engine/step_turns.h"
@@ -112,6 +113,7 @@ class LocalEngine final : public Engine {
   std::atomic<int> in_flight_{0};
   BlockManager blocks_;
   Scheduler scheduler_;
+  RowChoices choices_;
   Runner runner_;
   bool working_ = false;  // as StepTurns knows it
   int idle_steps_ = 0;    // in a row, though requests wait

@@ -1,12 +1,11 @@
 #include "engine/runner.h"
 
 #include <algorithm>
-#include <exception>
 
 #include "core/error.h"
 #include "core/log.h"
+#include "engine/guarded.h"
 #include "models/sequence_run.h"
-#include "sampling/logprobs.h"
 
 namespace llm::engine {
 namespace {
@@ -19,21 +18,6 @@ double seconds(Sequence::Clock::duration time) {
 }
 
 double milliseconds(Sequence::Clock::duration time) { return 1000 * seconds(time); }
-
-// Runs `work`; an exception becomes a status. Our code does not throw: what does is the standard
-// library out of memory, or an observer.
-template <class Work>
-Status guarded(std::string_view what, Work work) {
-  try {
-    return work();
-  } catch (const std::bad_alloc&) {
-    return core::resource_exhausted("{}: out of memory", what);
-  } catch (const std::exception& error) {
-    return core::internal_error("{}: {}", what, error.what());
-  } catch (...) {
-    return core::internal_error("{}: an unknown exception", what);
-  }
-}
 
 template <class Tell>
 Status tell(Tell tell) {
@@ -52,16 +36,17 @@ std::string_view state_of(const Sequence& sequence) {
 
 Runner::Runner(models::Decoder& decoder, const tokenizer::Tokenizer& tokenizer,
                const EosTokens& eos, const StepWork& work, BlockManager& blocks,
-               Scheduler& scheduler, std::atomic<int>& in_flight, RunnerHooks hooks)
+               Scheduler& scheduler, RowChoices& choices, std::atomic<int>& in_flight,
+               RunnerHooks hooks)
     : decoder_(decoder),
       tokenizer_(tokenizer),
       eos_(eos),
       work_(work),
       blocks_(blocks),
       scheduler_(scheduler),
+      choices_(choices),
       in_flight_(in_flight),
-      hooks_(std::move(hooks)),
-      sampling_scratch_(decoder.vocab_size()) {
+      hooks_(std::move(hooks)) {
   // A step then allocates nothing, and every sequence in it can end without running out of memory.
   step_.reserve(decoder.max_rows());
   started_.reserve(static_cast<std::size_t>(decoder.max_rows()));
@@ -102,7 +87,7 @@ Status Runner::run_step() {
   LLM_RETURN_IF_ERROR(decoder_.forward(batch));
   scheduler_.completed(step_);
   failures_in_a_row_ = 0;
-  sample();
+  LLM_RETURN_IF_ERROR(sample());
   const Clock::time_point end = hooks_.now();
   scheduler_.observe(step_, milliseconds(end - begin));
   count_step(begin, end);
@@ -152,42 +137,39 @@ void Runner::start(Sequence& sequence) {
   if (!told.ok()) end(sequence.id, StopReason::error, told);
 }
 
-void Runner::sample() {
+Status Runner::sample() {
   const std::int64_t wanted = decoder_.wanted_rows();
-  const auto vocab = static_cast<std::size_t>(decoder_.vocab_size());
   for (std::int64_t first = 0; first < wanted; first += decoder_.max_logit_rows()) {
     const std::int64_t count = std::min(decoder_.max_logit_rows(), wanted - first);
+    const auto rows =
+        std::span<const WantedRow>(step_.wanted)
+            .subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
     const std::span<const float> logits = decoder_.logits(first, count);
-    for (std::int64_t row = 0; row < count; ++row) {
-      const WantedRow& wanted_row = step_.wanted[static_cast<std::size_t>(first + row)];
-      if (wanted_row.sequence->ended) continue;
+    LLM_ASSIGN_OR_RETURN(const std::span<RowChoice> choices, choices_.compute(rows, logits));
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+      Sequence& sequence = *rows[row].sequence;
+      if (sequence.ended) continue;
       const Status status = guarded("choosing a token", [&]() -> Status {
-        take_logits(wanted_row, logits.subspan(static_cast<std::size_t>(row) * vocab, vocab));
-        return {};
+        return take_choice(sequence, rows[row].position, choices[row]);
       });
-      if (!status.ok()) end(wanted_row.sequence->id, StopReason::error, status);
+      if (!status.ok()) end(sequence.id, StopReason::error, status);
     }
   }
+  return {};
 }
 
-void Runner::take_logits(const WantedRow& row, std::span<const float> logits) {
-  Sequence& sequence = *row.sequence;
-  if (sequence.reports_prompt(row.position)) {
-    take_prompt_logits(sequence, row.position, logits);
-  }
-  if (row.position + 1 == sequence.length() && !sequence.ended) take_token(sequence, logits);
-}
-
-void Runner::take_prompt_logits(Sequence& sequence, std::int64_t position,
-                                std::span<const float> logits) {
+Status Runner::take_choice(Sequence& sequence, std::int64_t position, const RowChoice& choice) {
+  LLM_RETURN_IF_ERROR(choice.status);
   TokenEvent event;
-  event.index = position + 1;
-  event.id = sequence.tokens[static_cast<std::size_t>(event.index)];
-  if (const Status status = add_logprobs(logits, *sequence.prompt_logprobs, event); !status.ok()) {
-    return end(sequence.id, StopReason::error, status);
+  event.id = choice.token;
+  if (choice.logprobs) add_logprobs(*choice.logprobs, event);
+  if (choice.kind == RowChoice::Kind::next_token) {
+    take_token(sequence, std::move(event), choice.ends);
+  } else if (choice.kind == RowChoice::Kind::prompt_token) {
+    event.index = position + 1;
+    return tell([&] { report_prompt_token(sequence, std::move(event)); });
   }
-  const Status told = tell([&] { report_prompt_token(sequence, std::move(event)); });
-  if (!told.ok()) end(sequence.id, StopReason::error, told);
+  return {};
 }
 
 void Runner::report_prompt_token(Sequence& sequence, TokenEvent event) {
@@ -197,25 +179,12 @@ void Runner::report_prompt_token(Sequence& sequence, TokenEvent event) {
   sequence.observer->on_prompt_token(event);
 }
 
-void Runner::take_token(Sequence& sequence, std::span<const float> logits) {
-  const bool may_end = sequence.generated() >= sequence.min_tokens;
-  const std::span<const std::int32_t> banned =
-      may_end ? std::span<const std::int32_t>() : std::span(eos_.ids());
-  const Result<std::int32_t> sampled = sequence.sampler.sample(
-      logits, sequence.tokens, sequence.prompt_length, sampling_scratch_, banned);
-  if (!sampled) return end(sequence.id, StopReason::error, sampled.error());
+void Runner::take_token(Sequence& sequence, TokenEvent event, bool ends) {
   count_token(sequence);
-  if (eos_.is_eos(*sampled) && !sequence.ignore_eos) return end(sequence.id, StopReason::eos, {});
-
-  TokenEvent event;
+  if (ends) return end(sequence.id, StopReason::eos, {});
   event.index = sequence.generated();
-  event.id = *sampled;
-  if (sequence.logprobs > 0) {
-    const Status status = add_logprobs(logits, sequence.logprobs, event);
-    if (!status.ok()) return end(sequence.id, StopReason::error, status);
-  }
   ++totals_.generated_tokens;
-  sequence.tokens.push_back(*sampled);
+  sequence.tokens.push_back(event.id);
   released_.clear();
   const bool may_stop = sequence.generated() >= sequence.min_tokens;
   const bool stopped = sequence.text.push(std::move(event), may_stop, released_);
@@ -225,10 +194,7 @@ void Runner::take_token(Sequence& sequence, std::span<const float> logits) {
   if (sequence.generated() >= sequence.max_tokens) end(sequence.id, StopReason::max_tokens, {});
 }
 
-Status Runner::add_logprobs(std::span<const float> logits, int alternatives,
-                            TokenEvent& event) const {
-  LLM_ASSIGN_OR_RETURN(const sampling::TokenLogprobs found,
-                       sampling::token_logprobs(logits, event.id, alternatives));
+void Runner::add_logprobs(const sampling::TokenLogprobs& found, TokenEvent& event) const {
   const auto describe = [&](const sampling::Logprob& entry) {
     const bool known = entry.id < tokenizer_.vocab_size();
     return TokenLogprob{entry.id, known ? tokenizer_.token_bytes(entry.id) : std::string(),
@@ -238,7 +204,6 @@ Status Runner::add_logprobs(std::span<const float> logits, int alternatives,
   for (const sampling::Logprob& entry : found.alternatives) {
     event.alternatives.push_back(describe(entry));
   }
-  return {};
 }
 
 // A token has been chosen: it is the first, or some time has passed since the one before.

@@ -7,11 +7,11 @@
 #include <functional>
 #include <vector>
 
+#include "engine/row_choices.h"
 #include "engine/scheduler.h"
 #include "engine/step_work.h"
 #include "llm/engine_stats.h"
 #include "models/decoder.h"
-#include "sampling/sampler.h"
 #include "tokenizer/tokenizer.h"
 
 namespace llm::engine {
@@ -28,7 +28,7 @@ class Runner {
   /// All references must outlive the runner. `in_flight` counts the requests that were accepted and
   /// have not ended; the runner takes those off that end.
   Runner(models::Decoder& decoder, const tokenizer::Tokenizer& tokenizer, const EosTokens& eos,
-         const StepWork& work, BlockManager& blocks, Scheduler& scheduler,
+         const StepWork& work, BlockManager& blocks, Scheduler& scheduler, RowChoices& choices,
          std::atomic<int>& in_flight, RunnerHooks hooks);
 
   /// Puts a request in the queue; ends it when that is not possible.
@@ -56,12 +56,11 @@ class Runner {
   Status run_step();
   void fail_step(const Status& error);
   void start(Sequence& sequence);
-  void sample();
-  void take_logits(const WantedRow& row, std::span<const float> logits);
-  void take_prompt_logits(Sequence& sequence, std::int64_t position, std::span<const float> logits);
+  Status sample();
+  Status take_choice(Sequence& sequence, std::int64_t position, const RowChoice& choice);
   void report_prompt_token(Sequence& sequence, TokenEvent event);
-  void take_token(Sequence& sequence, std::span<const float> logits);
-  Status add_logprobs(std::span<const float> logits, int alternatives, TokenEvent& event) const;
+  void take_token(Sequence& sequence, TokenEvent event, bool ends);
+  void add_logprobs(const sampling::TokenLogprobs& found, TokenEvent& event) const;
   void count_token(Sequence& sequence);
   void count_step(Clock::time_point begin, Clock::time_point end);
   void deliver(Sequence& sequence, std::vector<TokenEvent>& events);
@@ -73,9 +72,9 @@ class Runner {
   const StepWork& work_;
   BlockManager& blocks_;
   Scheduler& scheduler_;
+  RowChoices& choices_;
   std::atomic<int>& in_flight_;
   RunnerHooks hooks_;
-  sampling::SamplingScratch sampling_scratch_;
 
   ScheduledStep step_;
   std::vector<Sequence*> started_;

@@ -1,15 +1,16 @@
 // Selection among many tokens without sorting them: the k best, and the shortest leading part that
 // holds a given probability mass. Each costs time linear in its input. Probabilities are integers
 // (kOne = the likeliest token), so a sum does not depend on the order of its terms and the result
-// of a selection not on how it is done.
+// of a selection not on how it is done. Candidates are in the order of their ids throughout.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
 #include <span>
 #include <vector>
+
+#include "sampling/scan.h"
 
 namespace llm::sampling {
 
@@ -27,41 +28,19 @@ struct Candidate {
 inline bool higher_logit(const Candidate& a, const Candidate& b) {
   return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
 }
-inline bool higher_weight(const Candidate& a, const Candidate& b) {
-  return a.weight != b.weight ? a.weight > b.weight : a.id < b.id;
-}
-inline bool lower_id(const Candidate& a, const Candidate& b) { return a.id < b.id; }
-
-/// Replaces `out` by the k tokens with the highest logits (ties: the lower id first), in no
-/// particular order and with weight 0. Tokens at -infinity are never chosen. k >= 1; no NaN.
-void select_top_k(std::span<const float> logits, std::size_t k, std::vector<Candidate>& out);
 
 inline Weight total_weight(std::span<const Candidate> candidates) {
   return std::accumulate(candidates.begin(), candidates.end(), Weight{0},
                          [](Weight sum, const Candidate& c) { return sum + c.weight; });
 }
 
-/// Length of the shortest prefix, in the order `before` (strict and total), that weighs at least
-/// `target`; 1 <= target <= the total weight. Reorders the candidates so that this prefix is at the
-/// front with its last element at its end.
-template <class Before>
-std::size_t shortest_prefix(std::span<Candidate> candidates, Weight target, Before before) {
-  std::size_t begin = 0;  // the answer is in (begin, end]
-  std::size_t end = candidates.size();
-  while (end - begin > 1) {
-    const std::size_t middle = begin + (end - begin) / 2;
-    const auto first = candidates.begin() + static_cast<std::ptrdiff_t>(begin);
-    const auto split = candidates.begin() + static_cast<std::ptrdiff_t>(middle);
-    std::nth_element(first, split, candidates.begin() + static_cast<std::ptrdiff_t>(end), before);
-    const Weight lower = total_weight(candidates.subspan(begin, middle - begin));
-    if (lower >= target) {
-      end = middle;
-    } else {
-      target -= lower;
-      begin = middle;
-    }
-  }
-  return end;
-}
+/// Replaces `out` by the k tokens with the highest logits (ties: the lower id first), with weight
+/// 0. Tokens at -infinity are never chosen. k >= 1.
+void select_top_k(const ScannedRow& row, std::size_t k, std::vector<Candidate>& out);
+
+/// Leaves the fewest of the heaviest candidates (ties: the lower id first) that weigh at least
+/// `target` together; 1 <= target <= the total weight. Weights are at most kOne and have no more
+/// significant bits than an f32.
+void keep_heaviest(std::vector<Candidate>& candidates, Weight target);
 
 }  // namespace llm::sampling

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cfloat>
 #include <chrono>
@@ -11,8 +12,6 @@
 
 #include "core/check.h"
 #include "core/error.h"
-#include "sampling/exp.h"
-#include "sampling/scan.h"
 
 namespace llm::sampling {
 namespace {
@@ -23,14 +22,6 @@ constexpr std::int64_t kMaxVocabSize = std::int64_t{1} << 23;
 float bounded(float logit) {
   if (logit == -std::numeric_limits<float>::infinity()) return logit;
   return std::clamp(logit, -FLT_MAX, FLT_MAX);
-}
-
-float scaled(float logit, float highest, float temperature) {
-  return (logit - highest) / temperature;
-}
-
-Weight to_weight(float probability) {
-  return static_cast<Weight>(static_cast<std::int64_t>(probability * static_cast<float>(kOne)));
 }
 
 Weight at_least(double fraction, Weight of) {
@@ -51,15 +42,16 @@ Status check_ids(std::span<const std::int32_t> ids, std::int64_t vocab_size) {
 
 SamplingScratch::SamplingScratch(std::int64_t vocab_size)
     : logits_(static_cast<std::size_t>(vocab_size)),
-      block_weights_((static_cast<std::size_t>(vocab_size) + kBlockTokens - 1) / kBlockTokens),
+      block_highest_(blocks_of(logits_.size())),
+      block_weights_(block_highest_.size()),
       counts_(static_cast<std::size_t>(vocab_size)) {
-  candidates_.reserve(static_cast<std::size_t>(vocab_size));
+  candidates_.reserve(block_highest_.size() * kBlockTokens);
 }
 
 std::size_t SamplingScratch::bytes_for(std::int64_t vocab_size) {
   const auto tokens = static_cast<std::size_t>(vocab_size);
   return tokens * (sizeof(float) + sizeof(std::uint32_t)) +
-         (tokens + kBlockTokens - 1) / kBlockTokens * sizeof(Weight) + tokens * sizeof(Candidate);
+         blocks_of(tokens) * (sizeof(float) + sizeof(Weight) + kBlockTokens * sizeof(Candidate));
 }
 
 Result<Sampler> Sampler::create(const SamplingParams& params, std::int64_t vocab_size) {
@@ -90,8 +82,35 @@ Result<std::int32_t> Sampler::sample(std::span<const float> logits,
   LLM_CHECK(scratch.logits_.size() == logits.size());
   LLM_CHECK(prompt_length >= 0 && static_cast<std::size_t>(prompt_length) <= history.size());
 
-  LLM_RETURN_IF_ERROR(check_logits(logits));
-  std::copy(logits.begin(), logits.end(), scratch.logits_.begin());
+  std::span<const float> changed = logits;
+  if (changes_logits(banned)) {
+    LLM_RETURN_IF_ERROR(copy_logits(logits, scratch.logits_));
+    LLM_RETURN_IF_ERROR(change_logits(history, prompt_length, scratch, banned));
+    changed = scratch.logits_;
+  }
+  LLM_ASSIGN_OR_RETURN(const ScannedRow row, scan_row(changed, scratch.block_highest_));
+  if (row.highest == -std::numeric_limits<float>::infinity()) {
+    return core::invalid_argument("all {} tokens are masked: none can be chosen", vocab_size_);
+  }
+  if (params_.temperature != 0.0F) return draw(scratch, row);
+  const auto block = static_cast<std::size_t>(
+      std::find(row.block_highest.begin(), row.block_highest.end(), row.highest) -
+      row.block_highest.begin());
+  const std::span<const float> tokens = row.block(block);
+  return static_cast<std::int32_t>(block * kBlockTokens) +
+         static_cast<std::int32_t>(std::find(tokens.begin(), tokens.end(), row.highest) -
+                                   tokens.begin());
+}
+
+bool Sampler::changes_logits(std::span<const std::int32_t> banned) const {
+  return !params_.logit_bias.empty() || !banned.empty() || params_.repetition_penalty != 1.0F ||
+         params_.presence_penalty != 0.0F || params_.frequency_penalty != 0.0F;
+}
+
+// Bias, bans and penalties, on the copy of the logits.
+Status Sampler::change_logits(std::span<const std::int32_t> history, std::int64_t prompt_length,
+                              SamplingScratch& scratch,
+                              std::span<const std::int32_t> banned) const {
   apply_bias(scratch.logits_);
   LLM_RETURN_IF_ERROR(check_ids(banned, vocab_size_));
   for (const std::int32_t id : banned) {
@@ -108,16 +127,7 @@ Result<std::int32_t> Sampler::sample(std::span<const float> logits,
     LLM_RETURN_IF_ERROR(check_ids(output, vocab_size_));
     apply_count_penalties(output, scratch);
   }
-
-  const float highest = highest_value(scratch.logits_);
-  if (highest == -std::numeric_limits<float>::infinity()) {
-    return core::invalid_argument("all {} tokens are masked: none can be chosen", vocab_size_);
-  }
-  if (params_.temperature == 0.0F) {
-    const auto first = std::find(scratch.logits_.begin(), scratch.logits_.end(), highest);
-    return static_cast<std::int32_t>(first - scratch.logits_.begin());
-  }
-  return draw(scratch, highest);
+  return {};
 }
 
 void Sampler::apply_bias(std::span<float> logits) const {
@@ -155,81 +165,80 @@ void Sampler::apply_count_penalties(std::span<const std::int32_t> output,
 
 // The weights of the whole vocabulary are never stored, only their sums over blocks of tokens: the
 // one block that a draw falls into is computed again.
-Weight Sampler::weigh_blocks(SamplingScratch& scratch, float highest) const {
+Weight Sampler::weigh_blocks(SamplingScratch& scratch, const ScannedRow& row) const {
   Weight total = 0;
-  for (std::size_t block = 0; block < scratch.block_weights_.size(); ++block) {
+  for (std::size_t block = 0; block < row.block_highest.size(); ++block) {
     BlockWeights weights;
-    const std::size_t length = weigh_block(scratch.logits_, block, highest, weights);
-    const Weight sum = std::accumulate(weights.begin(), weights.begin() + length, Weight{0});
+    weigh_block(row.block(block), row.highest, params_.temperature, weights);
+    const Weight sum = std::accumulate(weights.begin(), weights.end(), Weight{0});
     scratch.block_weights_[block] = sum;
     total += sum;
   }
   return total;
 }
 
-std::size_t Sampler::weigh_block(std::span<const float> logits, std::size_t block, float highest,
-                                 BlockWeights& weights) const {
-  const std::size_t begin = block * kBlockTokens;
-  const std::size_t length = std::min(kBlockTokens, logits.size() - begin);
-  const float temperature = params_.temperature;
-  std::array<float, kBlockTokens> probabilities;
-  // Two loops: the first one vectorises.
-  for (std::size_t t = 0; t < length; ++t) {
-    probabilities[t] = exp_nonpositive(scaled(logits[begin + t], highest, temperature));
-  }
-  for (std::size_t t = 0; t < length; ++t) weights[t] = to_weight(probabilities[t]);
-  return length;
-}
-
-std::int32_t Sampler::draw(SamplingScratch& scratch, float highest) {
+std::int32_t Sampler::draw(SamplingScratch& scratch, const ScannedRow& row) {
   const Weight min_weight = std::max(at_least(params_.min_p, kOne), Weight{1});
   std::vector<Candidate>& candidates = scratch.candidates_;
   if (params_.top_k > 0) {
-    select_top_k(scratch.logits_, static_cast<std::size_t>(params_.top_k), candidates);
-    for (Candidate& candidate : candidates) candidate.weight = weigh(candidate.logit, highest);
+    select_top_k(row, static_cast<std::size_t>(params_.top_k), candidates);
+    for (Candidate& candidate : candidates) {
+      candidate.weight = weigh_token(candidate.logit, row.highest, params_.temperature);
+    }
     if (params_.top_p < 1.0F) keep_top_p(candidates, total_weight(candidates));
   } else if (params_.top_p < 1.0F) {
-    const Weight total = weigh_blocks(scratch, highest);
+    const Weight total = weigh_blocks(scratch, row);
     // Tokens lighter than (1 - top_p) * total / vocab_size weigh less than (1 - top_p) * total
-    // together, so the tokens that make up top_p are among the others: usually very few.
+    // together, so the tokens that make up top_p are among the others. Where the likeliest token
+    // stands out, a few heavy ones are usually enough.
     const double unneeded = (1.0 - static_cast<double>(params_.top_p)) *
                             static_cast<double>(total) / static_cast<double>(vocab_size_);
-    select_heavy(scratch, highest, std::max(static_cast<Weight>(unneeded), Weight{1}));
+    const Weight lightest = std::max(static_cast<Weight>(unneeded), Weight{1});
+    const Weight heavy = total < 64 * kOne ? std::max(lightest, kOne >> 10) : lightest;
+    select_heavy(row, heavy, candidates);
+    if (heavy > lightest && total_weight(candidates) < at_least(params_.top_p, total)) {
+      select_heavy(row, lightest, candidates);
+    }
     keep_top_p(candidates, total);
   } else if (params_.min_p > 0.0F) {
-    select_heavy(scratch, highest, min_weight);
+    select_heavy(row, min_weight, candidates);
   } else {
-    return draw_from_all(scratch, highest);
+    return draw_from_all(scratch, row);
   }
   std::erase_if(candidates, [&](const Candidate& c) { return c.weight < min_weight; });
   return draw_from_candidates(candidates);
 }
 
-Weight Sampler::weigh(float logit, float highest) const {
-  return to_weight(exp_nonpositive(scaled(logit, highest, params_.temperature)));
-}
-
-void Sampler::select_heavy(SamplingScratch& scratch, float highest, Weight lightest) const {
-  // The logarithm only spares the exponential of most tokens; its margin is far above its error.
+void Sampler::select_heavy(const ScannedRow& row, Weight lightest,
+                           std::vector<Candidate>& candidates) const {
+  // The logarithm only spares most blocks; its margin is far above its error.
   constexpr double kMargin = 1e-3;
   const double log_ratio = std::log(static_cast<double>(lightest) / static_cast<double>(kOne));
-  const float threshold = static_cast<float>(log_ratio - kMargin);
-  scratch.candidates_.clear();
-  for (std::size_t id = 0; id < scratch.logits_.size(); ++id) {
-    const float logit = scratch.logits_[id];
-    if (scaled(logit, highest, params_.temperature) < threshold) continue;
-    const Weight weight = weigh(logit, highest);
-    if (weight < lightest) continue;
-    scratch.candidates_.push_back({logit, static_cast<std::int32_t>(id), weight});
+  const auto threshold = static_cast<float>(log_ratio - kMargin);
+  candidates.clear();
+  for (std::size_t block = 0; block < row.block_highest.size(); ++block) {
+    if ((row.block_highest[block] - row.highest) / params_.temperature < threshold) continue;
+    BlockWeights weights;
+    weigh_block(row.block(block), row.highest, params_.temperature, weights);
+    const std::span<const float> logits = row.block(block);
+    std::size_t size = candidates.size();
+    candidates.resize(size + logits.size());
+    for (std::size_t t = 0; t < logits.size(); ++t) {
+      // Always written, so that there is no jump to guess.
+      candidates[size] = {logits[t], static_cast<std::int32_t>(block * kBlockTokens + t),
+                          weights[t]};
+      size += weights[t] >= lightest ? 1 : 0;
+    }
+    candidates.resize(size);
   }
 }
 
-std::int32_t Sampler::draw_from_all(SamplingScratch& scratch, float highest) {
-  Weight target = random_.below(weigh_blocks(scratch, highest));
+std::int32_t Sampler::draw_from_all(SamplingScratch& scratch, const ScannedRow& row) {
+  Weight target = random_.below(weigh_blocks(scratch, row));
   std::size_t block = 0;
   while (target >= scratch.block_weights_[block]) target -= scratch.block_weights_[block++];
   BlockWeights weights;
-  weigh_block(scratch.logits_, block, highest, weights);
+  weigh_block(row.block(block), row.highest, params_.temperature, weights);
   std::size_t token = 0;
   while (target >= weights[token]) target -= weights[token++];
   return static_cast<std::int32_t>(block * kBlockTokens + token);
@@ -237,14 +246,15 @@ std::int32_t Sampler::draw_from_all(SamplingScratch& scratch, float highest) {
 
 void Sampler::keep_top_p(std::vector<Candidate>& candidates, Weight total) const {
   const Weight available = total_weight(candidates);
-  const Weight target = std::clamp(at_least(params_.top_p, total), Weight{1}, available);
-  candidates.resize(shortest_prefix(std::span(candidates), target, higher_weight));
+  keep_heaviest(candidates, std::clamp(at_least(params_.top_p, total), Weight{1}, available));
 }
 
-std::int32_t Sampler::draw_from_candidates(std::vector<Candidate>& candidates) {
-  // In order of id, whatever filters came before: the draw depends on the surviving set alone.
-  const Weight target = random_.below(total_weight(candidates)) + 1;
-  return candidates[shortest_prefix(std::span(candidates), target, lower_id) - 1].id;
+// In order of id, whatever filters came before: the draw depends on the surviving set alone.
+std::int32_t Sampler::draw_from_candidates(std::span<const Candidate> candidates) {
+  Weight target = random_.below(total_weight(candidates));
+  std::size_t index = 0;
+  while (target >= candidates[index].weight) target -= candidates[index++].weight;
+  return candidates[index].id;
 }
 
 std::uint64_t random_seed() {

@@ -7,7 +7,6 @@
 // memory, one per thread that samples; nothing it holds outlives a call.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -17,12 +16,9 @@
 #include "llm/status.h"
 #include "sampling/candidates.h"
 #include "sampling/random.h"
+#include "sampling/weigh.h"
 
 namespace llm::sampling {
-
-/// Tokens whose probabilities are computed at a time.
-inline constexpr std::size_t kBlockTokens = 256;
-using BlockWeights = std::array<Weight, kBlockTokens>;
 
 /// Allocated once for a vocabulary.
 class SamplingScratch {
@@ -34,7 +30,8 @@ class SamplingScratch {
  private:
   friend class Sampler;
   std::vector<float> logits_;          // (vocab_size), after bias and penalties
-  std::vector<Weight> block_weights_;  // (ceil(vocab_size / kBlockTokens))
+  std::vector<float> block_highest_;   // (blocks_of(vocab_size))
+  std::vector<Weight> block_weights_;  // the same
   std::vector<std::uint32_t> counts_;  // (vocab_size), all zero between uses
   std::vector<Candidate> candidates_;
 };
@@ -57,19 +54,20 @@ class Sampler {
  private:
   Sampler(const SamplingParams& params, std::int64_t vocab_size, std::uint64_t seed);
 
+  bool changes_logits(std::span<const std::int32_t> banned) const;
+  Status change_logits(std::span<const std::int32_t> history, std::int64_t prompt_length,
+                       SamplingScratch& scratch, std::span<const std::int32_t> banned) const;
   void apply_bias(std::span<float> logits) const;
   void apply_repetition_penalty(std::span<const std::int32_t> window,
                                 SamplingScratch& scratch) const;
   void apply_count_penalties(std::span<const std::int32_t> output, SamplingScratch& scratch) const;
-  std::int32_t draw(SamplingScratch& scratch, float highest);
-  std::int32_t draw_from_all(SamplingScratch& scratch, float highest);
-  std::int32_t draw_from_candidates(std::vector<Candidate>& candidates);
-  void select_heavy(SamplingScratch& scratch, float highest, Weight lightest) const;
+  std::int32_t draw(SamplingScratch& scratch, const ScannedRow& row);
+  std::int32_t draw_from_all(SamplingScratch& scratch, const ScannedRow& row);
+  std::int32_t draw_from_candidates(std::span<const Candidate> candidates);
+  void select_heavy(const ScannedRow& row, Weight lightest,
+                    std::vector<Candidate>& candidates) const;
   void keep_top_p(std::vector<Candidate>& candidates, Weight total) const;
-  Weight weigh(float logit, float highest) const;
-  Weight weigh_blocks(SamplingScratch& scratch, float highest) const;
-  std::size_t weigh_block(std::span<const float> logits, std::size_t block, float highest,
-                          BlockWeights& weights) const;
+  Weight weigh_blocks(SamplingScratch& scratch, const ScannedRow& row) const;
 
   SamplingParams params_;
   std::int64_t vocab_size_;

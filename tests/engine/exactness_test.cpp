@@ -34,6 +34,30 @@ TEST(Exactness, AloneOrAmongThirtyTwoOthers) {
   EXPECT_TRUE(same_result(*results[16], *alone));
 }
 
+// More threads than ever choose tokens at once, fewer than rows, and one.
+TEST(Exactness, WithAnyNumberOfThreads) {
+  std::vector<GenerationRequest> requests;
+  for (int r = 0; r < 14; ++r) {
+    requests.push_back(
+        demanding_request(some_tokens(5 + 4 * r, r), 25, static_cast<std::uint64_t>(r)));
+    if (r % 3 == 0) requests.back().prompt_logprobs = 2;
+    if (r % 4 == 0) requests.back().sampling.top_k = 20;
+  }
+  std::vector<std::shared_ptr<Collector>> expected;
+  for (const int threads : {1, 3, 12}) {
+    LoadOptions options = small_options();
+    options.threads = threads;
+    options.max_sequences = 14;
+    EngineUnderTest engine("demo", options);
+    const auto results = engine.run_all(requests);
+    if (expected.empty()) expected = results;
+    for (std::size_t r = 0; r < requests.size(); ++r) {
+      EXPECT_EQ(results[r]->tokens.size(), 25u);
+      EXPECT_TRUE(same_result(*results[r], *expected[r])) << threads << " threads, request " << r;
+    }
+  }
+}
+
 TEST(Exactness, InterruptedAndComputedAgain) {
   LoadOptions options = small_options();
   options.context = 8 * kPage;

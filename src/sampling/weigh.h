@@ -1,0 +1,25 @@
+// Probabilities of tokens, as integers and as a sum: the one part of choosing a token that computes
+// something for each of them. Runs with the widest vectors of the processor, and gives the same
+// bits with all. No state; any thread.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "sampling/candidates.h"
+
+namespace llm::sampling {
+
+using BlockWeights = std::array<Weight, kBlockTokens>;
+
+/// Weight of a token: kOne * e^((logit - highest) / temperature), without its fraction.
+Weight weigh_token(float logit, float highest, float temperature);
+
+/// The same of up to kBlockTokens tokens; the weights behind them are 0.
+void weigh_block(std::span<const float> logits, float highest, float temperature,
+                 BlockWeights& weights);
+
+/// Sum of e^(logit - highest), added up in f64 from the first to the last.
+double sum_of_exponentials(std::span<const float> logits, float highest);
+
+}  // namespace llm::sampling
