@@ -80,8 +80,13 @@ LLM_INLINE F32 load_scale(const std::uint8_t* p) {
   return load_f16(bits);
 }
 
-template <DType dtype, int kTokens>
-void tile(const TilePlace& at) {
+/// Tokens in a tile of this format.
+template <QuantFormat f>
+constexpr int kTileTokens = f.codes == Codes::uint7 ? kQuantTokens : kInt8Tokens;
+
+/// kVectors registers of outputs of a panel, from `first` on.
+template <DType dtype, int kTokens, int kVectors>
+LLM_INLINE void tile_part(const TilePlace& at, int first) {
   constexpr QuantFormat f = quant_format(dtype);
   using Dot = typename DotOf<f>::Type;
   constexpr int kOffset = f.codes == Codes::uint7 ? f.offset : kInt8Offset;
@@ -93,21 +98,21 @@ void tile(const TilePlace& at) {
   const std::int64_t superblocks = at.args->w->cols / (f.blocks * kQuantBlock);
   const std::uint8_t* table = f.codes == Codes::table ? code_table(dtype, kInt8Offset) : nullptr;
 
-  F32 sums[kTokens][kPanelVectors];
+  F32 sums[kTokens][kVectors];
   LLM_UNROLL
   for (int t = 0; t < kTokens; ++t) {
     LLM_UNROLL
-    for (int v = 0; v < kPanelVectors; ++v) sums[t][v] = zero();
+    for (int v = 0; v < kVectors; ++v) sums[t][v] = zero();
   }
   for (std::int64_t s = 0; s < superblocks; ++s) {
-    F32 d[kPanelVectors];
-    F32 negative_dmin[kPanelVectors];
+    F32 d[kVectors];
+    F32 negative_dmin[kVectors];
     LLM_UNROLL
-    for (int v = 0; v < kPanelVectors; ++v) {
-      d[v] = load_scale<f>(p + v * kLanes * 2);
+    for (int v = 0; v < kVectors; ++v) {
+      d[v] = load_scale<f>(p + (first + v) * kLanes * 2);
       if constexpr (f.has_minimum) {
         const auto* dmin = reinterpret_cast<const std::uint16_t*>(p + kPanelRows * 2);
-        negative_dmin[v] = zero() - load_f16(dmin + v * kLanes);
+        negative_dmin[v] = zero() - load_f16(dmin + (first + v) * kLanes);
       }
     }
     p += f.head_bytes(kPanelRows);
@@ -117,11 +122,11 @@ void tile(const TilePlace& at) {
       LLM_UNROLL
       for (int g = 0; g < f.groups; ++g) {
         const int part = f.groups == 1 ? 2 : g;
-        Dot dots[kTokens][kPanelVectors];
+        Dot dots[kTokens][kVectors];
         LLM_UNROLL
         for (int t = 0; t < kTokens; ++t) {
           LLM_UNROLL
-          for (int v = 0; v < kPanelVectors; ++v) {
+          for (int v = 0; v < kVectors; ++v) {
             dots[t][v] = Dot{initial_dot<kOffset>(x[t * x_row_blocks], part)};
           }
         }
@@ -129,11 +134,12 @@ void tile(const TilePlace& at) {
         for (int step = g * kSteps; step < (g + 1) * kSteps; ++step) {
           const bool flush = (step + 1) % Dot::kSteps == 0 || step + 1 == (g + 1) * kSteps;
           LLM_UNROLL
-          for (int v = 0; v < kPanelVectors; ++v) {
-            const auto w = load_weights<f>(codes, step, v, table);
+          for (int v = 0; v < kVectors; ++v) {
+            const auto w = load_weights<f>(codes, step, first + v, table);
             // Nibbles are loaded twice, low and high halves.
             if (kTokens <= kStreamTokens && (!f.nibbles || step < 4)) {
-              __builtin_prefetch(codes + kPrefetchBytes + (step * kPanelVectors + v) * 4 * kLanes);
+              __builtin_prefetch(codes + kPrefetchBytes +
+                                 (step * kPanelVectors + first + v) * 4 * kLanes);
             }
             LLM_UNROLL
             for (int t = 0; t < kTokens; ++t) {
@@ -143,10 +149,10 @@ void tile(const TilePlace& at) {
           }
         }
         LLM_UNROLL
-        for (int v = 0; v < kPanelVectors; ++v) {
+        for (int v = 0; v < kVectors; ++v) {
           F32 scale = d[v];
           F32 negative_minimum;
-          const std::int64_t place = g * kPanelRows + v * kLanes;
+          const std::int64_t place = g * kPanelRows + (first + v) * kLanes;
           if constexpr (f.has_scales) {
             scale = scale * (f.signed_scales ? load_i8(p + place) : load_u8(p + place));
           }
@@ -169,20 +175,30 @@ void tile(const TilePlace& at) {
     }
   }
   LLM_UNROLL
-  for (int t = 0; t < kTokens; ++t) finish_row(at, t, sums[t]);
+  for (int t = 0; t < kTokens; ++t) finish_row<kVectors>(at, t, sums[t], first);
+}
+
+/// With more tokens than kQuantTokens, one register of outputs at a time.
+template <DType dtype, int kTokens>
+void tile(const TilePlace& at) {
+  constexpr int kVectors = kTokens > kQuantTokens ? 1 : kPanelVectors;
+  for (int first = 0; first < kPanelVectors; first += kVectors) {
+    tile_part<dtype, kTokens, kVectors>(at, first);
+  }
 }
 
 template <DType dtype>
 void run(const MatmulArgs& args, std::int64_t begin, std::int64_t end) {
+  constexpr int kTokens = kTileTokens<quant_format(dtype)>;
   static constexpr TileFn kTiles[] = {
-#define LLM_TILE(n) tile<dtype, (n) < kQuantTokens ? (n) : kQuantTokens>
+#define LLM_TILE(n) tile<dtype, (n) < kTokens ? (n) : kTokens>
       LLM_TILE(1), LLM_TILE(2), LLM_TILE(3), LLM_TILE(4), LLM_TILE(5), LLM_TILE(6),
 #undef LLM_TILE
   };
-  static_assert(kQuantTokens <= 6);
+  static_assert(kTokens <= 6);
   const auto x_row_bytes =
       static_cast<std::int64_t>(input_row_bytes(InputFormat::q8, args.w->cols));
-  run_tiles(args, begin, end, x_row_bytes, kTiles, kQuantTokens);
+  run_tiles(args, begin, end, x_row_bytes, kTiles, kTokens);
 }
 
 }  // namespace

@@ -28,11 +28,14 @@ struct TilePlace {
 
 using TileFn = void (*)(const TilePlace& at);
 
-/// Adds bias and the previous contents as asked and stores the outputs of one token.
-LLM_INLINE void finish_row(const TilePlace& at, std::int64_t token, const F32* sums) {
+/// Adds bias and the previous contents as asked and stores the outputs of one token: kVectors
+/// registers of the panel's, from `first` on.
+template <int kVectors = kPanelVectors>
+LLM_INLINE void finish_row(const TilePlace& at, std::int64_t token, const F32* sums,
+                           int first = 0) {
   const MatmulArgs& args = *at.args;
-  for (int v = 0; v < kPanelVectors; ++v) {
-    const std::int64_t row = at.panel * kPanelRows + v * kLanes;
+  for (int v = 0; v < kVectors; ++v) {
+    const std::int64_t row = at.panel * kPanelRows + (first + v) * kLanes;
     const std::int64_t n = args.w->rows - row;
     if (n <= 0) return;
     float* y = args.y + (at.token + token) * args.y_stride + row;
