@@ -33,21 +33,24 @@ LLM_EVERY_WIDTH void weigh_body(const float* logits, std::size_t tokens, float h
   for (std::size_t t = 0; t < kBlockTokens; ++t) weights[t] = to_weight(probabilities[t]);
 }
 
-// Term by term: the sum waits for itself, and a few exponentials at a time are computed meanwhile.
+// Every kSums-th term goes to the same sum, whatever the width of vectors: one sum alone would wait
+// for itself at every term.
 LLM_EVERY_WIDTH double sum_body(const float* logits, std::size_t tokens, float highest) {
-  constexpr std::size_t kAtATime = 32;
-  std::array<float, kAtATime> terms;
-  double sum = 0;
+  constexpr std::size_t kSums = 32;
+  std::array<double, kSums> sums{};
+  std::array<float, kSums> terms;
   std::size_t begin = 0;
-  for (; begin + kAtATime <= tokens; begin += kAtATime) {
-    for (std::size_t t = 0; t < kAtATime; ++t) {
+  for (; begin + kSums <= tokens; begin += kSums) {
+    for (std::size_t t = 0; t < kSums; ++t) {
       terms[t] = exp_nonpositive(logits[begin + t] - highest);
     }
-    for (const float term : terms) sum += static_cast<double>(term);
+    for (std::size_t t = 0; t < kSums; ++t) sums[t] += static_cast<double>(terms[t]);
   }
-  for (; begin < tokens; ++begin) {
-    sum += static_cast<double>(exp_nonpositive(logits[begin] - highest));
+  for (std::size_t t = 0; begin + t < tokens; ++t) {
+    sums[t] += static_cast<double>(exp_nonpositive(logits[begin + t] - highest));
   }
+  double sum = 0;
+  for (const double part : sums) sum += part;
   return sum;
 }
 

@@ -19,7 +19,7 @@ Weight weigh_token(float logit, float highest, float temperature);
 void weigh_block(std::span<const float> logits, float highest, float temperature,
                  BlockWeights& weights);
 
-/// Sum of e^(logit - highest), added up in f64 from the first to the last.
+/// Sum of e^(logit - highest) in f64: every 32nd to one of 32 sums, those then one after the other.
 double sum_of_exponentials(std::span<const float> logits, float highest);
 
 }  // namespace llm::sampling
