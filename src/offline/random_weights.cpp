@@ -1,5 +1,7 @@
 #include "offline/random_weights.h"
 
+#include "core/hash.h"
+
 namespace llm::offline {
 namespace {
 
@@ -15,10 +17,9 @@ constexpr std::uint64_t kStep = 0x9e3779b97f4a7c15ULL;
 }  // namespace
 
 RandomWeights::RandomWeights(std::uint64_t seed, std::string_view tensor) {
-  // FNV-1a of the name, spread by the seed.
-  std::uint64_t hash = 0xcbf29ce484222325ULL;
-  for (const char c : tensor) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-  key_ = mix(hash + mix(seed + kStep));
+  core::Fnv1a hash;  // of the name, spread by the seed
+  hash.add(std::as_bytes(std::span(tensor)));
+  key_ = mix(hash.value() + mix(seed + kStep));
 }
 
 void RandomWeights::fill(std::int64_t row, float mean, float deviation,

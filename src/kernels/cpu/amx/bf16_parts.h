@@ -8,23 +8,36 @@
 namespace llm::kernels::cpu::LLM_KERNEL_ISA {
 namespace {
 
+/// The upper half of each 32 bits.
+LLM_INLINE __m512i upper_halves(__m512i bits) {
+  return _mm512_and_si512(bits, _mm512_set1_epi32(static_cast<int>(0xffff0000u)));
+}
+
+/// A value that f16 holds, by its parts.
+struct Parts {
+  F32 high, low;
+};
+
+LLM_INLINE Parts split(F32 x) {
+  const F32 high = {_mm512_castsi512_ps(upper_halves(_mm512_castps_si512(x.v)))};
+  return {high, x - high};
+}
+
 /// 16 pairs of bf16, as tiles and rows of activations hold them.
 struct PairParts {
   __m512i high, low;
 };
 
-/// Pairs (even, odd) of f32 values that f16 holds.
-LLM_INLINE PairParts split_pairs(F32 even, F32 odd) {
-  const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
+/// The upper halves of both, side by side.
+LLM_INLINE __m512i pair_up(F32 even, F32 odd) {
   constexpr __mmask32 kOdd = 0xaaaaaaaau;
-  const __m512i even_bits = _mm512_castps_si512(even.v);
-  const __m512i odd_bits = _mm512_castps_si512(odd.v);
-  const F32 even_high = {_mm512_castsi512_ps(_mm512_and_si512(even_bits, upper))};
-  const F32 odd_high = {_mm512_castsi512_ps(_mm512_and_si512(odd_bits, upper))};
-  const __m512i even_low = _mm512_castps_si512((even - even_high).v);
-  const __m512i odd_low = _mm512_castps_si512((odd - odd_high).v);
-  return {_mm512_mask_blend_epi16(kOdd, _mm512_srli_epi32(even_bits, 16), odd_bits),
-          _mm512_mask_blend_epi16(kOdd, _mm512_srli_epi32(even_low, 16), odd_low)};
+  return _mm512_mask_blend_epi16(kOdd, _mm512_srli_epi32(_mm512_castps_si512(even.v), 16),
+                                 _mm512_castps_si512(odd.v));
+}
+
+/// Pairs (even, odd) of values that f16 holds.
+LLM_INLINE PairParts split_pairs(F32 even, F32 odd) {
+  return {pair_up(even, odd), pair_up(split(even).low, split(odd).low)};
 }
 
 }  // namespace

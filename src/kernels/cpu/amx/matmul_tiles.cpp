@@ -219,8 +219,8 @@ struct Product {
     const std::int64_t rest = rows - row;
     if (rest > 0) {
       configure_tiles(shapes_for(rest));
+      const bool from_memory = row == 0;
       for (std::int64_t panel = panel_begin; panel < panel_end; ++panel) {
-        const bool from_memory = row == 0;
         if (rest > kTileRows) {
           from_memory ? block<true, true>(panel, row, rest) : block<true, false>(panel, row, rest);
         } else {

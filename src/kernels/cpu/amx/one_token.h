@@ -10,17 +10,6 @@
 namespace llm::kernels::cpu::LLM_KERNEL_ISA {
 namespace {
 
-/// A value by its parts.
-struct Parts {
-  F32 high, low;
-};
-
-LLM_INLINE Parts split(F32 x) {
-  const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
-  const F32 high = {_mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(x.v), upper))};
-  return {high, x - high};
-}
-
 /// Even and odd column of a pair of bf16 of the activations, for all lanes.
 struct PairInput {
   F32 even, odd;
@@ -28,9 +17,8 @@ struct PairInput {
 
 LLM_INLINE PairInput load_pair(const std::byte* row, std::int64_t pair) {
   const Bf16Pairs both = load_bf16_input(row, pair);
-  const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
   return {{_mm512_castsi512_ps(_mm512_slli_epi32(both.v, 16))},
-          {_mm512_castsi512_ps(_mm512_and_si512(both.v, upper))}};
+          {_mm512_castsi512_ps(upper_halves(both.v))}};
 }
 
 /// The weights of one column, read as one cache line; zeros where there is no such column.
