@@ -18,8 +18,6 @@ struct BenchCommandOptions {
   bool json = false;
 };
 
-double percent(double part, double whole) { return whole > 0 ? 100.0 * part / whole : 0.0; }
-
 void print_json(const engine::BenchmarkReport& report) {
   Json rows = Json::array();
   for (const engine::BenchmarkRow& row : report.rows) {
@@ -29,17 +27,19 @@ void print_json(const engine::BenchmarkReport& report) {
                     {"tokens_per_s", row.median_tokens_per_s},
                     {"repetitions", row.tokens_per_s},
                     {"gb_per_s", row.gb_per_s},
-                    {"gflop_per_s", row.gflop_per_s}});
+                    {"gflop_per_s", row.gflop_per_s},
+                    {"share_of_bandwidth", row.share_of_bandwidth},
+                    {"share_of_peak", row.share_of_peak},
+                    {"machine",
+                     {{"read_gb_per_s", row.machine_gb_per_s},
+                      {"peak_gflop_per_s", row.machine_gflop_per_s}}}});
   }
   fmt::print("{}\n", Json({{"model", report.info.name},
                            {"dtype", to_string(report.info.capabilities.dtype)},
                            {"kv_dtype", to_string(report.info.capabilities.kv_dtype)},
                            {"instruction_set", report.info.instruction_set},
                            {"threads", report.info.threads},
-                           {"machine",
-                            {{"read_gb_per_s", report.machine_gb_per_s},
-                             {"peak_gflop_per_s", report.machine_gflop_per_s},
-                             {"input_format", report.input_format}}},
+                           {"input_format", report.input_format},
                            {"rows", std::move(rows)}})
                          .dump(2));
 }
@@ -49,15 +49,14 @@ void print_table(const engine::BenchmarkReport& report) {
              to_string(report.info.capabilities.dtype),
              to_string(report.info.capabilities.kv_dtype), report.info.threads,
              report.info.instruction_set);
-  fmt::print("this machine: reads {:.1f} GB/s, {:.0f} GFLOP/s at most with {} inputs\n\n",
-             report.machine_gb_per_s, report.machine_gflop_per_s, report.input_format);
-  fmt::print("{:<18} {:>12} {:>20} {:>20}\n", "test", "tokens/s", "GB/s (of machine)",
-             "GFLOP/s (of machine)");
+  fmt::print("limits of the machine measured between the runs, with {} inputs\n\n",
+             report.input_format);
+  fmt::print("{:<18} {:>10} {:>24} {:>26}\n", "test", "tokens/s", "GB/s", "GFLOP/s");
   for (const engine::BenchmarkRow& row : report.rows) {
-    fmt::print("{:<18} {:>12.2f} {:>12.2f} ({:>4.0f}%) {:>12.1f} ({:>4.0f}%)\n", row.name,
-               row.median_tokens_per_s, row.gb_per_s,
-               percent(row.gb_per_s, report.machine_gb_per_s), row.gflop_per_s,
-               percent(row.gflop_per_s, report.machine_gflop_per_s));
+    fmt::print(
+        "{:<18} {:>10.2f} {:>8.2f} ({:>4.0f}% of {:>5.1f}) {:>9.1f} ({:>4.0f}% of {:>6.0f})\n",
+        row.name, row.median_tokens_per_s, row.gb_per_s, 100 * row.share_of_bandwidth,
+        row.machine_gb_per_s, row.gflop_per_s, 100 * row.share_of_peak, row.machine_gflop_per_s);
   }
 }
 

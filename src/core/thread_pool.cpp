@@ -81,7 +81,7 @@ void ThreadPool::parallel_ranges(std::int64_t count, std::int64_t least,
     std::int64_t begin = next.load(std::memory_order_relaxed);
     while (begin < count) {
       const std::int64_t left = count - begin;
-      const std::int64_t end = begin + std::min(left, std::max(least, left / share));
+      const std::int64_t end = begin + std::min(left, std::max(least, left / share / least * least));
       if (!next.compare_exchange_weak(begin, end, std::memory_order_relaxed)) continue;
       body(begin, end, thread);
       begin = next.load(std::memory_order_relaxed);

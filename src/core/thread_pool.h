@@ -30,7 +30,7 @@ class ThreadPool {
   void parallel_for(std::int64_t pieces, FunctionRef<void(std::int64_t piece, int thread)> body);
 
   /// Calls `body(begin, end, thread)` for ranges that together are [0, count), in order of their
-  /// begin; returns when all are done. Ranges shrink towards the end, to no less than `least`:
+  /// begin; returns when all are done. Ranges shrink towards the end, to `least`, in multiples of it:
   /// each thread reads long runs, and all end together (guided self-scheduling, Polychronopoulos
   /// and Kuck 1987).
   void parallel_ranges(std::int64_t count, std::int64_t least,

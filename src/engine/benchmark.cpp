@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "core/error.h"
 #include "core/thread_pool.h"
@@ -31,10 +32,58 @@ struct Work {
   double bytes = 0;
 };
 
+// What the machine can do at most, measured before and after every run: clocks and neighbours
+// change it.
+class Machine {
+ public:
+  Machine(const kernels::Ops& ops, kernels::InputFormat format, core::ThreadPool& pool)
+      : ops_(ops), format_(format), pool_(pool) {}
+
+  Status start_row() {
+    gb_per_s_.clear();
+    gflop_per_s_.clear();
+    return measure();
+  }
+
+  /// After every run of the row.
+  Status measure() {
+    LLM_ASSIGN_OR_RETURN(const double bandwidth, measure_read_bandwidth(pool_));
+    gb_per_s_.push_back(bandwidth / 1e9);
+    gflop_per_s_.push_back(measure_peak_operations(ops_, format_, pool_) / 1e9);
+    return {};
+  }
+
+  void end_row(BenchmarkRow& row) const {
+    row.machine_gb_per_s = median(gb_per_s_);
+    row.machine_gflop_per_s = median(gflop_per_s_);
+    row.share_of_bandwidth = share(row, row.gb_per_s, gb_per_s_);
+    row.share_of_peak = share(row, row.gflop_per_s, gflop_per_s_);
+  }
+
+ private:
+  // Of each run, beside the limit around it. `at_median` is what the median run reached.
+  static double share(const BenchmarkRow& row, double at_median,
+                      const std::vector<double>& limits) {
+    std::vector<double> shares;
+    for (std::size_t run = 0; run < row.tokens_per_s.size(); ++run) {
+      const double limit = (limits[run] + limits[run + 1]) / 2;
+      shares.push_back(at_median * row.tokens_per_s[run] / row.median_tokens_per_s / limit);
+    }
+    return median(std::move(shares));
+  }
+
+  const kernels::Ops& ops_;
+  const kernels::InputFormat format_;
+  core::ThreadPool& pool_;
+  std::vector<double> gb_per_s_, gflop_per_s_;
+};
+
 class Benchmark {
  public:
-  Benchmark(models::LoadedModel& model, std::int64_t max_batch, std::int64_t depth)
+  Benchmark(models::LoadedModel& model, Machine& machine, std::int64_t max_batch,
+            std::int64_t depth)
       : model_(model),
+        machine_(machine),
         depth_(depth),
         step_work_(model),
         pages_(model.kv_pages, /*prefix_cache=*/false),
@@ -48,7 +97,7 @@ class Benchmark {
     return true;
   }
 
-  /// ok, or why a step could not be computed.
+  /// ok, or why a step could not be computed or the machine not be measured.
   const Status& failure() const { return failure_; }
 
   /// Computes the tokens in front of what is measured.
@@ -105,7 +154,7 @@ class Benchmark {
       }
     }
     models::Decoder& decoder = *model_.decoder;
-    if (Status status = decoder.forward({rows_, page_tables_}); !status.ok()) failure_ = status;
+    keep(decoder.forward({rows_, page_tables_}));
     const std::int64_t wanted = decoder.wanted_rows();
     for (std::int64_t row = 0; row < wanted; row += decoder.max_logit_rows()) {
       (void)decoder.logits(row, std::min(decoder.max_logit_rows(), wanted - row));
@@ -132,26 +181,35 @@ class Benchmark {
   template <class Run>
   void measure(BenchmarkRow& row, int repetitions, const Work& work, Run run) {
     run();  // warms caches and threads up
+    keep(machine_.start_row());
     const auto tokens = static_cast<double>(row.tokens * row.batch);
-    for (int repetition = 0; repetition < repetitions; ++repetition) {
+    for (int repetition = 0; repetition < repetitions && failure_.ok(); ++repetition) {
       const auto start = Clock::now();
       run();
       row.tokens_per_s.push_back(tokens /
                                  std::chrono::duration<double>(Clock::now() - start).count());
+      keep(machine_.measure());
     }
+    if (!failure_.ok()) return;
     if (depth_ > 0) row.name += fmt::format(" @ {}", depth_);
     row.median_tokens_per_s = median(row.tokens_per_s);
     const double runs_per_s = row.median_tokens_per_s / tokens;
     row.gb_per_s = work.bytes * runs_per_s / 1e9;
     row.gflop_per_s = work.operations * runs_per_s / 1e9;
+    machine_.end_row(row);
+  }
+
+  void keep(Status status) {
+    if (!status.ok()) failure_ = std::move(status);
   }
 
   models::LoadedModel& model_;
+  Machine& machine_;
   const std::int64_t depth_;
   const StepWork step_work_;
   BlockManager pages_;
   std::vector<PageTable> tables_;
-  Status failure_;  // of a step
+  Status failure_;
   std::vector<models::BatchRow> rows_;
   std::vector<const std::int32_t*> page_tables_;
 };
@@ -203,11 +261,9 @@ Result<BenchmarkReport> run_benchmark(const std::string& path, const LoadOptions
   report.info = describe_model(file, model, *ops, pool.size());
   const kernels::InputFormat format = ops->input_format(model.types.reported);
   report.input_format = kInputFormatNames[static_cast<std::size_t>(format)];
-  LLM_ASSIGN_OR_RETURN(const double bandwidth, measure_read_bandwidth(pool));
-  report.machine_gb_per_s = bandwidth / 1e9;
-  report.machine_gflop_per_s = measure_peak_operations(*ops, format, pool) / 1e9;
 
-  Benchmark benchmark(model, max_batch, options.depth);
+  Machine machine(*ops, format, pool);
+  Benchmark benchmark(model, machine, max_batch, options.depth);
   if (!benchmark.allocate(positions)) {
     return core::resource_exhausted("the KV cache has no room for {} sequences of {} positions",
                                     max_batch, positions);

@@ -27,13 +27,19 @@ struct BenchmarkRow {
   double median_tokens_per_s = 0;
   double gb_per_s = 0;     ///< weights and cache that had to be read, at the median
   double gflop_per_s = 0;  ///< multiplications and additions of the model, at the median
+  /// What the machine can do at most, medians of measurements between the repetitions: its read
+  /// bandwidth, and the peak of the instruction set for report.input_format.
+  double machine_gb_per_s = 0;
+  double machine_gflop_per_s = 0;
+  /// Parts of those that were reached: medians over the repetitions, each beside what was measured
+  /// just before and after it. Above 1 where the machine was slower at those moments.
+  double share_of_bandwidth = 0;
+  double share_of_peak = 0;
 };
 
 struct BenchmarkReport {
   ModelInfo info;
-  std::string input_format;        ///< of the matrix products: f32, f16, bf16 or q8
-  double machine_gb_per_s = 0;     ///< read bandwidth
-  double machine_gflop_per_s = 0;  ///< peak of the instruction set for that format
+  std::string input_format;  ///< of the matrix products: f32, f16, bf16 or q8
   std::vector<BenchmarkRow> rows;
 };
 

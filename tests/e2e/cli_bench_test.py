@@ -15,8 +15,8 @@ class BenchTest(CommandLineTest):
             self.assertGreater(row["tokens_per_s"], 0)
             self.assertGreater(row["gb_per_s"], 0)
             self.assertGreater(row["gflop_per_s"], 0)
-        self.assertGreater(result["machine"]["read_gb_per_s"], 0)
-        self.assertGreater(result["machine"]["peak_gflop_per_s"], 0)
+            self.assertGreater(row["machine"]["read_gb_per_s"], 0)
+            self.assertGreater(row["machine"]["peak_gflop_per_s"], 0)
 
     def test_too_long_for_the_model(self):
         self.fails(1, "bench", "--model", DEMO, "-p", "100000")

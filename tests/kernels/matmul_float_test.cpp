@@ -54,23 +54,25 @@ TEST_P(MatmulFloat, AgreesWithTheReferenceAtSizesAroundTheVectorWidth) {
 TEST_P(MatmulFloat, AddsBiasAndPreviousContents) {
   Random random(2);
   for (const DType dtype : kFloatTypes) {
-    const std::int64_t rows = 37, cols = 50, tokens = 5;
-    const StoredMatrix w(dtype, rows, cols, random.normals(rows * cols));
-    const auto x = random.normals(tokens * cols);
-    const auto bias = random.normals(rows, 10.0f);
-    const auto previous = random.normals(tokens * rows, 10.0f);
-    const MatmulOptions options{.bias = bias.data(), .previous = &previous};
-    const auto expected = multiply(ref_ops(), TestMatrix(ref_ops(), w), x, tokens, options);
-    const auto found = multiply(ops(), TestMatrix(ops(), w), x, tokens, options);
-    expect_close(w, x, tokens, expected, found, 100.0);
+    for (const std::int64_t tokens : {5, 20}) {
+      const std::int64_t rows = 37, cols = 50;
+      const StoredMatrix w(dtype, rows, cols, random.normals(rows * cols));
+      const auto x = random.normals(tokens * cols);
+      const auto bias = random.normals(rows, 10.0f);
+      const auto previous = random.normals(tokens * rows, 10.0f);
+      const MatmulOptions options{.bias = bias.data(), .previous = &previous};
+      const auto expected = multiply(ref_ops(), TestMatrix(ref_ops(), w), x, tokens, options);
+      const auto found = multiply(ops(), TestMatrix(ops(), w), x, tokens, options);
+      expect_close(w, x, tokens, expected, found, 100.0);
+    }
   }
 }
 
 TEST_P(MatmulFloat, RowHasTheSameBitsInAnyBatch) {
   Random random(3);
   for (const DType dtype : kFloatTypes) {
-    for (const std::int64_t cols : {33, 256, 1001}) {
-      const std::int64_t rows = 70, tokens = 64;
+    for (const std::int64_t cols : {33, 256, 1001, 2100}) {
+      const std::int64_t rows = 70, tokens = 200;
       const TestMatrix w(ops(), StoredMatrix(dtype, rows, cols, random.normals(rows * cols)));
       const auto x = random.normals(tokens * cols);
       std::vector<float> alone;
@@ -79,7 +81,7 @@ TEST_P(MatmulFloat, RowHasTheSameBitsInAnyBatch) {
         const auto y = multiply(ops(), w, row, 1);
         alone.insert(alone.end(), y.begin(), y.end());
       }
-      for (const std::int64_t n : {2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 64}) {
+      for (const std::int64_t n : {2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 64, 200}) {
         const std::vector<float> some(x.begin(), x.begin() + n * cols);
         const auto together = multiply(ops(), w, some, n);
         ASSERT_TRUE(same_bits(together.data(), alone.data(), n * rows))

@@ -10,7 +10,10 @@ std::size_t input_row_bytes(InputFormat format, std::int64_t cols);
 void prepare_input(InputFormat format, const float* x, std::int64_t x_stride, std::int64_t cols,
                    std::int64_t row_begin, std::int64_t row_end, std::byte* out);
 
-void matmul_float(const MatmulArgs& args, std::int64_t panel_begin, std::int64_t panel_end);
+/// `scratch` holds matmul_float_scratch_bytes.
+void matmul_float(const MatmulArgs& args, std::int64_t panel_begin, std::int64_t panel_end,
+                  std::byte* scratch);
+std::size_t matmul_float_scratch_bytes(DType weight);
 void matmul_quant(const MatmulArgs& args, std::int64_t panel_begin, std::int64_t panel_end);
 
 void rms_norm(const float* x, const float* w, float eps, float* y, std::int64_t rows,

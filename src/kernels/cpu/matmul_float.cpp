@@ -2,6 +2,7 @@
 #include "kernels/cpu/isa.h"
 //
 #include "kernels/cpu/backend.h"
+#include "kernels/cpu/matmul_f32_pairs.h"
 #include "kernels/cpu/matmul_tile.h"
 
 namespace llm::kernels::cpu::LLM_KERNEL_ISA {
@@ -94,15 +95,25 @@ void run(const MatmulArgs& args, std::int64_t begin, std::int64_t end) {
 
 }  // namespace
 
-void matmul_float(const MatmulArgs& args, std::int64_t panel_begin, std::int64_t panel_end) {
+void matmul_float(const MatmulArgs& args, std::int64_t panel_begin, std::int64_t panel_end,
+                  std::byte* scratch) {
   switch (args.w->dtype) {
     case DType::f16:
       return run<F16Weights>(args, panel_begin, panel_end);
     case DType::bf16:
       return run<Bf16Weights>(args, panel_begin, panel_end);
     default:
+      if (kPairsOfF32Panels && args.tokens > kFloatTokens) {
+        const std::int64_t pairs_end = panel_end - (panel_end - panel_begin) % 2;
+        run_pairs(args, panel_begin, pairs_end, reinterpret_cast<float*>(scratch));
+        panel_begin = pairs_end;
+      }
       return run<F32Weights>(args, panel_begin, panel_end);
   }
+}
+
+std::size_t matmul_float_scratch_bytes(DType weight) {
+  return kPairsOfF32Panels && weight == DType::f32 ? kPairScratchBytes : 0;
 }
 
 }  // namespace llm::kernels::cpu::LLM_KERNEL_ISA

@@ -59,6 +59,12 @@ constexpr std::int64_t kPrefetchBytes = 4096;
 /// Weights that should stay in the second-level cache while all tokens pass by.
 constexpr std::int64_t kPanelGroupBytes = 512 << 10;
 
+/// Tokens of the next tile, so that all have about the same: 13 are 7 and 6, not 12 and 1.
+LLM_INLINE std::int64_t even_tile(std::int64_t left, std::int64_t most) {
+  const std::int64_t tiles = (left + most - 1) / most;
+  return (left + tiles - 1) / tiles;
+}
+
 /// Runs tiles over panels [begin, end) and all tokens; tile_of[n - 1] handles n tokens.
 LLM_INLINE void run_tiles(const MatmulArgs& args, std::int64_t begin, std::int64_t end,
                           std::int64_t x_row_bytes, const TileFn* tile_of,
@@ -68,10 +74,7 @@ LLM_INLINE void run_tiles(const MatmulArgs& args, std::int64_t begin, std::int64
   for (std::int64_t first = begin; first < end; first += group) {
     const std::int64_t last = first + group < end ? first + group : end;
     for (std::int64_t token = 0; token < args.tokens;) {
-      // Tiles of even size: 13 tokens are 7 and 6, not 12 and 1.
-      const std::int64_t left = args.tokens - token;
-      const std::int64_t tiles = (left + max_tokens - 1) / max_tokens;
-      const std::int64_t n = (left + tiles - 1) / tiles;
+      const std::int64_t n = even_tile(args.tokens - token, max_tokens);
       for (std::int64_t panel = first; panel < last; ++panel) {
         tile_of[n - 1]({&args, panel, token, x_row_bytes});
       }

@@ -35,15 +35,18 @@ void pack_weight_panel(DType weight, std::int64_t cols, const std::byte* const* 
   pack_panel(weight, cols, rows, kLanes, kInt8Offset, panel);
 }
 
-void matmul(const MatmulArgs& args, std::int64_t panel_begin, std::int64_t panel_end, std::byte*) {
+void matmul(const MatmulArgs& args, std::int64_t panel_begin, std::int64_t panel_end,
+            std::byte* scratch) {
   if (args.w->input == InputFormat::q8) {
     matmul_quant(args, panel_begin, panel_end);
   } else {
-    matmul_float(args, panel_begin, panel_end);
+    matmul_float(args, panel_begin, panel_end, scratch);
   }
 }
 
-std::size_t matmul_scratch_bytes(DType, std::int64_t) { return 0; }
+std::size_t matmul_scratch_bytes(DType weight, std::int64_t) {
+  return matmul_float_scratch_bytes(weight);
+}
 
 }  // namespace
 
