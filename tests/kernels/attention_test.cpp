@@ -98,12 +98,18 @@ std::vector<float> attend(const Ops& ops, const Case& c, const Data& data,
 /// by a factor e^(+-2e), and the weighted mean of values by 2e times their largest magnitude (below
 /// 6); exp, the page sums and rescalings (two roundings per page and position) come on top. The
 /// integers of q8_0 are the same everywhere; its scales add a rounding for each group to a logit,
-/// and one for each value.
-double tolerance(const Case& c) {
+/// and one for each value. On tiles, a bf16 cache is multiplied with queries and weights that are
+/// rounded to two parts of 8 bits each.
+double tolerance(const Ops& ops, const Case& c) {
   const double dot = 2.0 * c.kv.k_dim * static_cast<double>(c.q_scale);
   double logit_error = (c.kv.k_dim + 4.0) * kRoundoff * dot / std::sqrt(c.kv.k_dim);
   if (c.softcap > 0) logit_error += 8.0 * kRoundoff * static_cast<double>(c.softcap);
-  return 6.0 * (2.0 * logit_error + (2.0 * static_cast<double>(c.positions) + 16.0) * kRoundoff);
+  double weight_error = (2.0 * static_cast<double>(c.positions) + 16.0) * kRoundoff;
+  if (ops.name == "avx512_amx" && c.kv.dtype == DType::bf16 && !c.kv.values_in_keys) {
+    logit_error += 0x1p-17 * dot / std::sqrt(c.kv.k_dim);
+    weight_error += 0x1p-17;
+  }
+  return 6.0 * (2.0 * logit_error + weight_error);
 }
 
 void expect_close(const Ops& ops, const Case& c) {
@@ -111,7 +117,7 @@ void expect_close(const Ops& ops, const Case& c) {
   const auto expected = attend(ref_ops(), c, data, 3);
   const auto found = attend(ops, c, data, 100);
   for (std::size_t n = 0; n < expected.size(); ++n) {
-    ASSERT_NEAR(found[n], expected[n], tolerance(c))
+    ASSERT_NEAR(found[n], expected[n], tolerance(ops, c))
         << "kv " << to_string(c.kv.dtype) << " k_dim " << c.kv.k_dim << " v_dim " << c.kv.v_dim
         << " element " << n;
   }
@@ -153,7 +159,7 @@ TEST_P(Attention, AgreesForEveryPositionAroundPageBoundaries) {
 }
 
 TEST_P(Attention, AgreesForEveryRatioOfQueryToKvHeads) {
-  for (const DType dtype : {DType::f32, DType::q8_0}) {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::q8_0}) {
     for (const int group : {1, 2, 3, 4, 5, 7, 8, 9, 16, 71}) {
       Case c;
       c.kv.dtype = dtype;
@@ -164,7 +170,7 @@ TEST_P(Attention, AgreesForEveryRatioOfQueryToKvHeads) {
 }
 
 TEST_P(Attention, AgreesWithAWindow) {
-  for (const DType dtype : {DType::f32, DType::q8_0}) {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::q8_0}) {
     for (const std::int64_t window : {1, 2, 31, 32, 33, 64, 70, 1000}) {
       Case c;
       c.kv.dtype = dtype;
@@ -177,7 +183,7 @@ TEST_P(Attention, AgreesWithAWindow) {
 }
 
 TEST_P(Attention, AgreesWithASoftcap) {
-  for (const DType dtype : {DType::f32, DType::q8_0}) {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::q8_0}) {
     Case c;
     c.kv.dtype = dtype;
     c.softcap = 5.0f;
@@ -214,11 +220,14 @@ TEST_P(Attention, AgreesWithValuesInTheKeys) {
 
 TEST_P(Attention, AgreesWithPeakedDistributions) {
   // Logits of +-60: most weights underflow, the running maximum jumps.
-  Case c;
-  c.positions = 200;
-  c.rows = {199};
-  c.q_scale = 30.0f;
-  expect_close(ops(), c);
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    Case c;
+    c.kv.dtype = dtype;
+    c.positions = 200;
+    c.rows = {199};
+    c.q_scale = 30.0f;
+    expect_close(ops(), c);
+  }
 }
 
 TEST_P(Attention, RowHasTheSameBitsAloneAndTogether) {
@@ -247,13 +256,14 @@ TEST_P(Attention, RowHasTheSameBitsAloneAndTogether) {
   }
 }
 
-TEST_P(Attention, SequencesInOneCallDoNotTouchEachOther) {
+void expect_sequences_apart(const Ops& ops, DType dtype) {
   Case c;
+  c.kv.dtype = dtype;
   c.kv.n_kv_heads = 1;
   const Data data(c);
-  const Sequence first(ops(), c.kv, c.positions, data.k, data.v);
+  const Sequence first(ops, c.kv, c.positions, data.k, data.v);
   // A second sequence of other contents, through a table of the same length elsewhere.
-  const Sequence second(ops(), c.kv, c.positions, data.v, data.k);
+  const Sequence second(ops, c.kv, c.positions, data.v, data.k);
   AttentionArgs args;
   args.kv = c.kv;
   args.n_heads = c.n_heads;
@@ -266,7 +276,7 @@ TEST_P(Attention, SequencesInOneCallDoNotTouchEachOther) {
   std::vector<std::int32_t> moved = second.pages;
   for (std::int32_t& page : moved) page += 4;
   args.layer = cache.data();
-  core::AlignedBuffer scratch = buffer(ops().attention_scratch_bytes(args));
+  core::AlignedBuffer scratch = buffer(ops.attention_scratch_bytes(args));
   std::vector<AttentionRow> rows;
   for (std::int64_t r = 0; r < c.n_rows(); ++r) {
     AttentionRow row;
@@ -276,13 +286,17 @@ TEST_P(Attention, SequencesInOneCallDoNotTouchEachOther) {
     row.position = c.rows[static_cast<std::size_t>(r)];
     rows.push_back(row);
   }
-  ops().attention(args, rows.data(), c.n_rows(), 0, scratch.data());
+  ops.attention(args, rows.data(), c.n_rows(), 0, scratch.data());
   for (std::int64_t r = 0; r < c.n_rows(); ++r) {
     AttentionRow& row = rows[static_cast<std::size_t>(r)];
     row.out = single.data() + r * c.out_size();
-    ops().attention(args, &row, 1, 0, scratch.data());
+    ops.attention(args, &row, 1, 0, scratch.data());
   }
   EXPECT_TRUE(same_bits(joint.data(), single.data(), c.n_rows() * c.out_size()));
+}
+
+TEST_P(Attention, SequencesInOneCallDoNotTouchEachOther) {
+  for (const DType dtype : kKvDtypes) expect_sequences_apart(ops(), dtype);
 }
 
 TEST_P(Attention, StoringAPositionAgainReplacesIt) {
@@ -373,6 +387,35 @@ TEST_P(Attention, NanInAVisibleValueShows) {
       const auto out = attend(*table, c, data, 100);
       EXPECT_FALSE(std::isnan(out[0])) << "position 0 does not see position 3";
       EXPECT_TRUE(std::isnan(out[static_cast<std::size_t>(c.out_size())])) << "position 5 does";
+    }
+  }
+}
+
+TEST_P(Attention, NanChangesNothingForRowsThatDoNotSeeIt) {
+  for (const DType dtype : kKvDtypes) {
+    for (const int group : {1, 3, 8}) {
+      Case c;
+      c.kv.dtype = dtype;
+      c.n_heads = group * c.kv.n_kv_heads;
+      c.positions = 70;
+      c.rows = all_positions(70);
+      c.window = 20;
+      Data data(c);
+      const auto finite = attend(ops(), c, data, 70);
+      constexpr std::int64_t kNan = 35;
+      for (std::int64_t d = 0; d < 2 * 64; ++d) {
+        data.v[static_cast<std::size_t>(kNan * 2 * 64 + d)] =
+            std::numeric_limits<float>::quiet_NaN();
+      }
+      const auto found = attend(ops(), c, data, 70);
+      const std::int64_t before = kNan * c.out_size(), after = (kNan + c.window) * c.out_size();
+      EXPECT_TRUE(same_bits(found.data(), finite.data(), before)) << to_string(dtype);
+      EXPECT_TRUE(same_bits(found.data() + after, finite.data() + after,
+                            static_cast<std::int64_t>(found.size()) - after))
+          << to_string(dtype);
+      for (std::int64_t n = before; n < after; ++n) {
+        ASSERT_TRUE(std::isnan(found[static_cast<std::size_t>(n)])) << to_string(dtype);
+      }
     }
   }
 }

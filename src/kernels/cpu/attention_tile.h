@@ -3,20 +3,16 @@
 // Included after isa.h.
 #pragma once
 
-#include "kernels/cpu/kv_page.h"
+#include "kernels/cpu/attention_rows.h"
 
 namespace llm::kernels::cpu::LLM_KERNEL_ISA {
 namespace {
-
-/// Positions that the online softmax takes at a time, from multiples of it on.
-constexpr int kBlockPages = 4;
-constexpr int kBlock = kBlockPages * kPage;
 
 /// One kv head's share of the pages of a block; those that no query sees are null.
 template <class Kv>
 struct Block {
   using Element = typename Kv::Element;
-  const std::byte* heads[kBlockPages];
+  const std::byte* const (&heads)[kBlockPages];
   HeadLayout at;
 
   const Element* keys(int page) const { return reinterpret_cast<const Element*>(heads[page]); }
@@ -37,22 +33,15 @@ struct Block {
   }
 };
 
-/// Queries that see the same positions [low, high) of a block: `count` from number `first` on.
+/// Queries that see the same positions of a block, from number `first` on.
 struct QueryTile {
   const AttentionArgs* args;
   const AttentionRow* rows;
   int kv_head;
   std::int64_t first;
-  int low, high;
+  Visible seen;
 
-  int group() const { return args->n_heads / args->kv.n_kv_heads; }
-  const AttentionRow& row_of(std::int64_t query) const { return rows[query / group()]; }
-  const float* q(std::int64_t query) const {
-    const std::int64_t head = kv_head * group() + query % group();
-    return row_of(query).q + head * args->kv.k_dim;
-  }
-  int first_page() const { return low / kPage; }
-  int end_page() const { return (high + kPage - 1) / kPage; }
+  const float* q(std::int64_t query) const { return query_of(*args, rows, kv_head, query); }
 };
 
 /// dots[n] += q . k over components [begin, end), for the 2 * kLanes positions from `keys` on,
@@ -106,15 +95,6 @@ LLM_INLINE void dot_keys(const float* const* q, int k_dim, const Block<Kv>& bloc
   }
 }
 
-/// x where low <= position < high, else `otherwise`; the lanes are positions from `first` on.
-LLM_INLINE F32 if_visible(F32 x, int first, int low, int high, F32 otherwise) {
-  constexpr float kLane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  if (low <= first && first + kLanes <= high) return x;
-  const F32 position = load(kLane) + splat(static_cast<float>(first));
-  x = if_less(position, splat(static_cast<float>(low)), otherwise, x);
-  return if_less(position, splat(static_cast<float>(high)), x, otherwise);
-}
-
 /// sums = sums * rescale + weights . values, over kVectors registers of features from `d` on and
 /// the visible positions in rising order. Values at other positions are not read. The features lie
 /// in one group of components.
@@ -131,10 +111,10 @@ LLM_INLINE void add_values(const QueryTile& tile, const Block<Kv>& block, std::i
       total[n][v] = load(sums + n * v_stride + v * kLanes) * splat(rescale[n]);
     }
   }
-  for (int page = tile.first_page(); page < tile.end_page(); ++page) {
+  for (int page = tile.seen.first_page(); page < tile.seen.end_page(); ++page) {
     const int start = page * kPage;
-    const int low = tile.low > start ? tile.low : start;
-    const int high = tile.high < start + kPage ? tile.high : start + kPage;
+    const int low = tile.seen.low > start ? tile.seen.low : start;
+    const int high = tile.seen.high < start + kPage ? tile.seen.high : start + kPage;
     const typename Kv::Element* values = block.values(page) + d;
     [[maybe_unused]] const float* scales = block.value_scales(page, d);
     for (int position = low; position < high; ++position) {
@@ -169,12 +149,12 @@ void add_key_values(const QueryTile& tile, const Block<Kv>& block, std::int64_t 
     F32 total[kQueries];
     LLM_UNROLL
     for (int n = 0; n < kQueries; ++n) total[n] = zero();
-    for (int page = tile.first_page(); page < tile.end_page(); ++page) {
+    for (int page = tile.seen.first_page(); page < tile.seen.end_page(); ++page) {
       for (int v = 0; v < kPageVectors; ++v) {
         const int at = page * kPage + v * kLanes;
         F32 read = Kv::read(block.keys(page) + d * kPage + v * kLanes);
         if constexpr (Kv::kScaled) read = read * load(block.key_scales(page, d) + v * kLanes);
-        const F32 value = if_visible(read, at, tile.low, tile.high, zero());
+        const F32 value = if_visible(read, at, tile.seen.low, tile.seen.high, zero());
         LLM_UNROLL
         for (int n = 0; n < kQueries; ++n) {
           total[n] = mul_add(load(weights + n * kBlock + at), value, total[n]);

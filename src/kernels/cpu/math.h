@@ -4,6 +4,19 @@
 namespace llm::kernels::cpu::LLM_KERNEL_ISA {
 namespace {
 
+/// x * 2^n, for n from -151 to 129, given as both types; rounded once.
+LLM_INLINE F32 times_power_of_two(F32 x, [[maybe_unused]] I32 n, [[maybe_unused]] F32 n_float) {
+#if defined(__AVX512F__)
+  return {_mm512_scalef_ps(x.v, n_float.v)};
+#else
+  // In two factors, so that results below the smallest normal number round once.
+  const I32 n_low = shift_right_signed<1>(n);
+  const I32 n_high = n - n_low;
+  const I32 bias = splat(std::int32_t{127});
+  return x * from_bits(shift_left<23>(n_low + bias)) * from_bits(shift_left<23>(n_high + bias));
+#endif
+}
+
 /// e^x within 2 units in the last place; 0 for -inf and below -104, inf above 88.73; NaN stays.
 LLM_INLINE F32 exp_f32(F32 x) {
   x = smaller(splat(89.0f), larger(splat(-104.0f), x));
@@ -22,11 +35,7 @@ LLM_INLINE F32 exp_f32(F32 x) {
   p = mul_add(p, r, splat(1.6666665459e-1f));
   p = mul_add(p, r, splat(5.0000001201e-1f));
   p = mul_add(p, r * r, r) + splat(1.0f);
-  // 2^n in two factors, so that results below the smallest normal number round once.
-  const I32 n_low = shift_right_signed<1>(n);
-  const I32 n_high = n - n_low;
-  const I32 bias = splat(std::int32_t{127});
-  return p * from_bits(shift_left<23>(n_low + bias)) * from_bits(shift_left<23>(n_high + bias));
+  return times_power_of_two(p, n, n_float);
 }
 
 LLM_INLINE F32 magnitude_of(F32 x) {

@@ -21,4 +21,14 @@ void matmul_tiles(const MatmulArgs& args, std::int64_t x_row_bytes, std::int64_t
                   std::int64_t panel_end, std::byte* scratch);
 std::size_t matmul_tiles_scratch_bytes();
 
+/// Whether attention over this cache runs on tiles; its pages are then those of kv_pairs.h. The
+/// contracts are those of Ops.
+bool attends_on_tiles(const KvShape& shape);
+std::size_t kv_pairs_page_bytes(const KvShape& shape);
+void kv_store_pairs(const KvShape& shape, std::byte* page, std::int64_t slot, const float* k,
+                    const float* v);
+void attention_tiles(const AttentionArgs& args, const AttentionRow* rows, std::int64_t n_rows,
+                     int kv_head, std::byte* scratch);
+std::size_t attention_tiles_scratch_bytes(const AttentionArgs& args);
+
 }  // namespace llm::kernels::cpu::LLM_KERNEL_ISA

@@ -1,4 +1,5 @@
-// The avx512_amx table: that of avx512_bf16, with bf16 and f16 matrix products on tiles.
+// The avx512_amx table: that of avx512_bf16, with matrix products of bf16 and f16 on tiles, and
+// attention over a bf16 cache.
 #include "kernels/cpu/isa.h"
 //
 #include "kernels/cpu/amx/amx.h"
@@ -38,6 +39,27 @@ std::size_t matmul_scratch_bytes(DType weight, std::int64_t cols) {
   return avx512_bf16::kOps.matmul_scratch_bytes(weight, cols);
 }
 
+std::size_t kv_page_bytes(const KvShape& shape) {
+  return attends_on_tiles(shape) ? kv_pairs_page_bytes(shape)
+                                 : avx512_bf16::kOps.kv_page_bytes(shape);
+}
+
+void kv_store(const KvShape& shape, std::byte* page, std::int64_t slot, const float* k,
+              const float* v) {
+  (attends_on_tiles(shape) ? kv_store_pairs : avx512_bf16::kOps.kv_store)(shape, page, slot, k, v);
+}
+
+void attention(const AttentionArgs& args, const AttentionRow* rows, std::int64_t n_rows,
+               int kv_head, std::byte* scratch) {
+  (attends_on_tiles(args.kv) ? attention_tiles : avx512_bf16::kOps.attention)(args, rows, n_rows,
+                                                                              kv_head, scratch);
+}
+
+std::size_t attention_scratch_bytes(const AttentionArgs& args) {
+  return attends_on_tiles(args.kv) ? attention_tiles_scratch_bytes(args)
+                                   : avx512_bf16::kOps.attention_scratch_bytes(args);
+}
+
 /// The four products of parts that stand for one of f16 count as one.
 double peak_loop(InputFormat format, std::int64_t iterations) {
   const bool parts = format == InputFormat::f16;
@@ -71,6 +93,10 @@ const Ops& avx512_amx_ops() {
     table.prepare_input = LLM_KERNEL_ISA::prepare_input;
     table.matmul = LLM_KERNEL_ISA::matmul;
     table.matmul_scratch_bytes = LLM_KERNEL_ISA::matmul_scratch_bytes;
+    table.kv_page_bytes = LLM_KERNEL_ISA::kv_page_bytes;
+    table.kv_store = LLM_KERNEL_ISA::kv_store;
+    table.attention = LLM_KERNEL_ISA::attention;
+    table.attention_scratch_bytes = LLM_KERNEL_ISA::attention_scratch_bytes;
     table.peak_loop = LLM_KERNEL_ISA::peak_loop;
     return table;
   }();
