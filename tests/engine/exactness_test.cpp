@@ -88,7 +88,14 @@ TEST(Exactness, InterruptedWhileItsPromptIsProcessed) {
   options.context = 8 * kPage;
   options.kv_cache_bytes = bytes_of_pages("demo", 8);
   options.max_batch_rows = 4;
-  EngineUnderTest engine("demo", options);
+  StepGate gate;
+  RunnerHooks hooks;
+  hooks.before_forward = [&gate](const models::Batch&) -> Status {
+    gate.pass();
+    return {};
+  };
+  EngineUnderTest engine("demo", options, std::move(hooks));
+  gate.close();  // until both are there
   // The first grows while the second, a long prompt with reported logprobs, is on its way: 187
   // tokens take more than 60 steps, and after half of them there is no page left.
   const GenerationRequest growing = demanding_request(some_tokens(30), 120, 1);
@@ -96,6 +103,7 @@ TEST(Exactness, InterruptedWhileItsPromptIsProcessed) {
   prompt.prompt_logprobs = 3;
   const auto first = engine.submit(growing);
   const auto second = engine.submit(prompt);
+  gate.open();
   first->wait();
   second->wait();
   EXPECT_GT(second->end.preemptions, 0);

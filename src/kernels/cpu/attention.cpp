@@ -42,9 +42,11 @@ void attend_block(const QueryTile& tile, const Block<Kv>& block, const Scratch& 
     dot_keys<Kv, kQueries>(q, shape.k_dim, block, page, scratch.weights + page * kPage);
   }
   for (int n = 0; n < kQueries; ++n) {
+    float* weights = scratch.weights + n * kBlock;
     scratch.rescale[n] =
-        online_softmax(*tile.args, tile.seen, scratch.weights + n * kBlock,
-                       states.largest[tile.first + n], states.total[tile.first + n]);
+        online_softmax(*tile.args, tile.seen, weights, states.largest[tile.first + n],
+                       states.total[tile.first + n],
+                       [&](int at, F32 weight) LLM_LAMBDA_INLINE { store(weights + at, weight); });
   }
   const std::int64_t v_stride = padded_v_dim(shape);
   float* sums = states.sums + tile.first * v_stride;

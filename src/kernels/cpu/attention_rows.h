@@ -140,27 +140,29 @@ inline void start_queries(const AttentionArgs& args, std::int64_t queries,
   for (std::int64_t d = 0; d < queries * v_stride; d += kLanes) store(states.sums + d, zero());
 }
 
-/// Turns one query's dot products with the pages it sees, `weights` of a block, into weights
-/// (exactly 0 outside of what is visible) and moves its running maximum and total on; returns the
-/// factor for what was summed before.
-inline float online_softmax(const AttentionArgs& args, const Visible& seen, float* weights,
-                            float& largest, float& total) {
+/// Turns one query's dot products with the pages it sees, `logits` of a block, into weights
+/// (exactly 0 where a position is not visible), which `take` gets a register at a time together
+/// with the first position; moves the query's running maximum and total on; returns the factor for
+/// what was summed before.
+template <class Take>
+LLM_INLINE float online_softmax(const AttentionArgs& args, const Visible& seen, float* logits,
+                                float& largest, float& total, Take take) {
   const int begin = seen.first_page() * kPage;
   const int end = seen.end_page() * kPage;
   const F32 nothing = splat(-__builtin_inff());
   F32 block_largest = splat(largest);
   for (int at = begin; at < end; at += kLanes) {
-    F32 x = load(weights + at) * splat(args.scale);
+    F32 x = load(logits + at) * splat(args.scale);
     if (args.softcap > 0) x = splat(args.softcap) * tanh_f32(x / splat(args.softcap));
     x = if_visible(x, at, seen.low, seen.high, nothing);
-    store(weights + at, x);
+    store(logits + at, x);
     block_largest = larger(x, block_largest);
   }
   const float new_largest = largest_lane(block_largest);
   F32 block_total = zero();
   for (int at = begin; at < end; at += kLanes) {
-    const F32 weight = exp_f32(load(weights + at) - splat(new_largest));
-    store(weights + at, weight);
+    const F32 weight = exp_f32(load(logits + at) - splat(new_largest));
+    take(at, weight);
     block_total = block_total + weight;
   }
   float factor = 1;  // e^0, most of the time

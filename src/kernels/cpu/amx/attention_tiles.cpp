@@ -21,7 +21,7 @@ constexpr std::int64_t kPartStride = kBlock * 2;  // of the weights of one part
 struct Scratch {
   QueryStates states;
   std::byte* queries;  // (queries, 2 parts, padded k_dim) bf16
-  float* logits;       // (16, kBlock), then weights
+  float* logits;       // (16, kBlock)
   std::byte* weights;  // (2 parts, 16, kBlock) bf16
   std::byte* values;   // (kBlockPages) pages of values without what no query in hand may see
 };
@@ -129,26 +129,25 @@ void dot_keys(const Tile& tile, int page) {
 /// Logits become weights in two parts, zeros where a query does not see a page; sums so far are
 /// rescaled.
 void weigh(const Tile& tile) {
-  const Visible& all = tile.all;
   const QueryStates& states = tile.scratch.states;
   const std::int64_t v_stride = padded_v_dim(tile.args.kv);
   for (int query = 0; query < tile.count; ++query) {
-    float* weights = tile.scratch.logits + query * kBlock;
     std::byte* high = tile.scratch.weights + query * kPartStride;
     std::byte* low = high + kTileRows * kPartStride;
-    Visible seen = tile.seen[query];
-    if (seen.low >= seen.high) seen = {all.high, all.high};  // sees nothing of the block
-    float factor = 1;
-    if (seen.low < seen.high) {
-      factor = online_softmax(tile.args, seen, weights, states.largest[tile.first + query],
-                              states.total[tile.first + query]);
+    const auto take = [&](int at, F32 weight)
+                          LLM_LAMBDA_INLINE { store_parts(high + 2 * at, low + 2 * at, weight); };
+    const Visible& seen = tile.seen[query];
+    const bool sees_some = seen.low < seen.high;
+    for (int page = tile.all.first_page(); page < tile.all.end_page(); ++page) {
+      if (sees_some && page >= seen.first_page() && page < seen.end_page()) continue;
+      for (int at = page * kPage; at < (page + 1) * kPage; at += kLanes) take(at, zero());
     }
-    for (int at = all.first_page() * kPage; at < all.end_page() * kPage; at += kLanes) {
-      const bool seen_page = at >= seen.first_page() * kPage && at < seen.end_page() * kPage;
-      store_parts(high + 2 * at, low + 2 * at, seen_page ? load(weights + at) : zero());
-    }
+    if (!sees_some) continue;
+    const std::int64_t number = tile.first + query;
+    const float factor = online_softmax(tile.args, seen, tile.scratch.logits + query * kBlock,
+                                        states.largest[number], states.total[number], take);
     if (factor == 1) continue;
-    float* sums = states.sums + (tile.first + query) * v_stride;
+    float* sums = states.sums + number * v_stride;
     for (std::int64_t d = 0; d < v_stride; d += kLanes) {
       store(sums + d, load(sums + d) * splat(factor));
     }
