@@ -1,6 +1,7 @@
 #include "models/linear.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/check.h"
 
@@ -14,6 +15,15 @@ constexpr std::int64_t kRowSlice = 8;
 // more than its cache holds, are then read less often.
 constexpr std::int64_t kManyRows = 32;
 constexpr std::int64_t kPanelsOfManyRows = 4;
+
+/// `columns` outputs of a matrix, from output `first` on, which begins a panel.
+kernels::PackedMatrix part_of(const kernels::PackedMatrix& matrix, std::int64_t first,
+                              std::int64_t columns) {
+  kernels::PackedMatrix part = matrix;
+  part.data += static_cast<std::size_t>(first / matrix.panel_rows) * matrix.panel_bytes;
+  part.rows = columns;
+  return part;
+}
 
 }  // namespace
 
@@ -78,6 +88,51 @@ void LinearGroup::apply(MatmulInput& input, float* y, std::int64_t y_stride, boo
           if (first >= last) continue;
           compute.ops->matmul(args[m], first - first_panel[m], last - first_panel[m],
                               compute.scratch(thread));
+        }
+      });
+}
+
+void LinearGroup::apply_activated(MatmulInput& input, kernels::Activation activation, float* work,
+                                  float* y, const Compute& compute) const {
+  constexpr std::size_t kMaxMembers = 2;
+  LLM_CHECK(!members_.empty() && members_.size() <= kMaxMembers);
+  const std::int64_t size = members_[0].matrix.rows;
+  const auto n_members = static_cast<std::int64_t>(members_.size());
+  const std::int64_t rows = input.rows();
+  std::array<const std::byte*, kMaxMembers> x{};
+  std::int64_t unit = 1;  // outputs, whole panels of every member
+  for (std::size_t m = 0; m < members_.size(); ++m) {
+    LLM_CHECK(members_[m].matrix.rows == size);
+    x[m] = input.as(members_[m].matrix.input, compute);
+    unit = std::lcm(unit, members_[m].matrix.panel_rows);
+  }
+  const bool many = rows >= kManyRows;
+  compute.pool->parallel_ranges(
+      (size + unit - 1) / unit, many ? kPanelsOfManyRows / n_members : 1,
+      [&](std::int64_t begin, std::int64_t end, int thread) {
+        const std::int64_t last = std::min(end * unit, size);
+        const std::int64_t most = many ? kPanelsOfManyRows * unit : last - begin * unit;
+        float* products = work + rows * n_members * begin * unit;  // of this range alone
+        for (std::int64_t first = begin * unit; first < last; first += most) {
+          const std::int64_t columns = std::min(most, last - first);
+          for (std::size_t m = 0; m < members_.size(); ++m) {
+            const Linear& member = members_[m];
+            const kernels::PackedMatrix part = part_of(member.matrix, first, columns);
+            const kernels::MatmulArgs args{
+                .w = &part,
+                .x = x[m],
+                .tokens = rows,
+                .y = products + static_cast<std::int64_t>(m) * columns,
+                .y_stride = n_members * columns,
+                .bias = member.bias.empty() ? nullptr : member.bias.data() + first,
+                .accumulate = false};
+            compute.ops->matmul(args, 0, part.panels(), compute.scratch(thread));
+          }
+          for (std::int64_t row = 0; row < rows; ++row) {
+            const float* gate = products + row * n_members * columns;
+            compute.ops->activate(activation, gate, n_members > 1 ? gate + columns : nullptr,
+                                  y + row * size + first, columns);
+          }
         }
       });
 }

@@ -73,6 +73,13 @@ class LinearGroup {
   void apply(MatmulInput& input, float* y, std::int64_t y_stride, bool accumulate,
              const Compute& compute) const;
 
+  /// y[t] = activation(the first member's outputs) * the second's, or without the factor where
+  /// there is one member; both have as many outputs. One thread activates the columns that it has
+  /// just multiplied, while they are in its cache. y: (input.rows(), outputs of a member),
+  /// contiguous; `work`: (input.rows(), outputs()).
+  void apply_activated(MatmulInput& input, kernels::Activation activation, float* work, float* y,
+                       const Compute& compute) const;
+
   std::int64_t outputs() const;
   std::size_t bytes() const;
   const std::vector<Linear>& members() const { return members_; }

@@ -25,9 +25,6 @@ constexpr std::int64_t kPairPrefetchBytes = 1024;
 /// Of the next chunk, fetched per column: all of it by kPairMostTokens.
 constexpr std::int64_t kNextBytesPerColumn = 8;
 
-/// Of each row of inputs, lines fetched before its tile.
-constexpr int kPairRowLines = 4;
-
 constexpr std::size_t kPairScratchBytes = kPairMostTokens * kPairVectors * kLanes * sizeof(float);
 
 /// Columns [begin, end) of two panels.
@@ -97,15 +94,6 @@ void pair_tile(const MatmulArgs& args, const PairChunk& chunk, std::int64_t toke
   }
 }
 
-/// Fetches where the rows of the next tile begin; what follows is then fetched by the processor.
-LLM_INLINE void fetch_rows(const std::byte* x, std::int64_t x_row_bytes) {
-  for (int t = 0; t < kPairTokens; ++t) {
-    for (int line = 0; line < kPairRowLines; ++line) {
-      __builtin_prefetch(x + t * x_row_bytes + line * 64, 0, 2);
-    }
-  }
-}
-
 /// Panels [begin, end), an even number of them, of f32 weights, for all tokens.
 LLM_INLINE void run_pairs(const MatmulArgs& args, std::int64_t begin, std::int64_t end,
                           float* scratch) {
@@ -129,10 +117,6 @@ LLM_INLINE void run_pairs(const MatmulArgs& args, std::int64_t begin, std::int64
         float* resting = scratch;
         for (std::int64_t token = first; token < last;) {
           const std::int64_t n = even_tile(last - token, kPairTokens);
-          const bool is_last = token + n == last;
-          fetch_rows(args.x + (is_last ? first : token + n) * x_row_bytes +
-                         (is_last ? next.begin : chunk.begin) * 4,
-                     x_row_bytes);
           kTiles[n - 1](args, chunk, token, x_row_bytes, next.at(fetched), resting);
           fetched += (chunk.end - chunk.begin) * kNextBytesPerColumn;
           resting += n * kPairVectors * kLanes;
