@@ -84,6 +84,9 @@ LLM_INLINE F32 load_scale(const std::uint8_t* p) {
 template <QuantFormat f>
 constexpr int kTileTokens = f.codes == Codes::uint7 ? kQuantTokens : kInt8Tokens;
 
+/// Up to so many tokens, fetching weights takes about as long as multiplying them.
+constexpr std::int64_t kStreamedTokens = 64;
+
 /// kVectors registers of outputs of a panel, from `first` on.
 template <DType dtype, int kTokens, int kVectors>
 LLM_INLINE void tile_part(const TilePlace& at, int first) {
@@ -97,6 +100,13 @@ LLM_INLINE void tile_part(const TilePlace& at, int first) {
   const std::int64_t x_row_blocks = at.x_row_bytes / static_cast<std::int64_t>(sizeof(Q8Block));
   const std::int64_t superblocks = at.args->w->cols / (f.blocks * kQuantBlock);
   const std::uint8_t* table = f.codes == Codes::table ? code_table(dtype, kInt8Offset) : nullptr;
+
+  // The parts of a tile share what it fetches, so many lines per block.
+  constexpr std::int64_t kParts = kPanelVectors / kVectors;
+  const std::int64_t part_lines = at.fetch_lines / kParts;
+  const std::int64_t block_lines =
+      (part_lines + superblocks * f.blocks - 1) / (superblocks * f.blocks);
+  const std::byte* fetch = at.fetch + first / kVectors * part_lines * 64;
 
   F32 sums[kTokens][kVectors];
   LLM_UNROLL
@@ -117,6 +127,11 @@ LLM_INLINE void tile_part(const TilePlace& at, int first) {
     }
     p += f.head_bytes(kPanelRows);
     for (int b = 0; b < f.blocks; ++b, ++x, p += f.block_bytes(kPanelRows)) {
+      if constexpr (kTokens > 1) {  // one token alone is a tile that fetches for itself
+        for (std::int64_t line = 0; line < block_lines; ++line, fetch += 64) {
+          __builtin_prefetch(fetch, 0, 2);
+        }
+      }
       const std::uint8_t* minimums = p + f.scales_bytes(kPanelRows);
       const std::uint8_t* codes = minimums + f.minimums_bytes(kPanelRows);
       LLM_UNROLL
@@ -198,6 +213,9 @@ void run(const MatmulArgs& args, std::int64_t begin, std::int64_t end) {
   static_assert(kTokens <= 6);
   const auto x_row_bytes =
       static_cast<std::int64_t>(input_row_bytes(InputFormat::q8, args.w->cols));
+  if (args.tokens > kTokens && args.tokens <= kStreamedTokens) {
+    return stream_tiles(args, begin, end, x_row_bytes, kTiles, kTokens);
+  }
   run_tiles(args, begin, end, x_row_bytes, kTiles, kTokens);
 }
 

@@ -19,6 +19,9 @@ struct TilePlace {
   std::int64_t panel;
   std::int64_t token;
   std::int64_t x_row_bytes;
+  /// What it fetches into the second-level cache on its way, for tiles that come later.
+  const std::byte* fetch = nullptr;
+  std::int64_t fetch_lines = 0;
 
   LLM_INLINE const std::byte* weights() const {
     return args->w->data + panel * static_cast<std::int64_t>(args->w->panel_bytes);
@@ -78,6 +81,25 @@ LLM_INLINE void run_tiles(const MatmulArgs& args, std::int64_t begin, std::int64
       for (std::int64_t panel = first; panel < last; ++panel) {
         tile_of[n - 1]({&args, panel, token, x_row_bytes});
       }
+      token += n;
+    }
+  }
+}
+
+/// The same for a few tiles of tokens: panel by panel, whose tiles share the fetching of the next
+/// one. If its first tile alone fetched it, that would wait for memory, and memory for the others.
+LLM_INLINE void stream_tiles(const MatmulArgs& args, std::int64_t begin, std::int64_t end,
+                             std::int64_t x_row_bytes, const TileFn* tile_of,
+                             std::int64_t max_tokens) {
+  const auto panel_bytes = static_cast<std::int64_t>(args.w->panel_bytes);
+  for (std::int64_t panel = begin; panel < end; ++panel) {
+    const std::byte* next = args.w->data + (panel + 1) * panel_bytes;
+    const std::int64_t lines = panel + 1 < end ? panel_bytes / 64 : 0;
+    for (std::int64_t token = 0; token < args.tokens;) {
+      const std::int64_t n = even_tile(args.tokens - token, max_tokens);
+      const std::int64_t fetched = lines * token / args.tokens;
+      tile_of[n - 1]({&args, panel, token, x_row_bytes, next + fetched * 64,
+                      lines * (token + n) / args.tokens - fetched});
       token += n;
     }
   }
