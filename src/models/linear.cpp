@@ -8,7 +8,8 @@
 namespace llm::models {
 namespace {
 
-// Rows per slice of element-wise work: enough to be worth a hand-over, few enough to balance.
+// Most rows per slice of element-wise work: few enough to balance. Of few rows, such as those of
+// a step that decodes, every thread gets some.
 constexpr std::int64_t kRowSlice = 8;
 
 // Fewest panels that a thread multiplies at a time. Of many rows, several: the rows, which may be
@@ -29,9 +30,10 @@ kernels::PackedMatrix part_of(const kernels::PackedMatrix& matrix, std::int64_t 
 
 void Compute::for_rows(std::int64_t rows,
                        core::FunctionRef<void(std::int64_t, std::int64_t)> body) const {
-  const std::int64_t slices = (rows + kRowSlice - 1) / kRowSlice;
-  pool->parallel_for(slices, [&](std::int64_t slice, int) {
-    body(slice * kRowSlice, std::min(rows, (slice + 1) * kRowSlice));
+  const std::int64_t size =
+      std::clamp<std::int64_t>(rows / (2 * std::int64_t{pool->size()}), 1, kRowSlice);
+  pool->parallel_for((rows + size - 1) / size, [&](std::int64_t slice, int) {
+    body(slice * size, std::min(rows, (slice + 1) * size));
   });
 }
 

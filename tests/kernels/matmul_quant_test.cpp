@@ -89,7 +89,7 @@ TEST_P(MatmulQuant, ErrorIsThatOfQuantisedActivations) {
 TEST_P(MatmulQuant, RowHasTheSameBitsInAnyBatch) {
   Random random(13);
   for (const DType dtype : kBlockTypes) {
-    const std::int64_t rows = 50, cols = 512, tokens = 64;
+    const std::int64_t rows = 50, cols = 512, tokens = 70;
     const TestMatrix w(ops(), StoredMatrix(dtype, rows, cols, random.normals(rows * cols)));
     const auto x = random.normals(tokens * cols);
     std::vector<float> alone;
@@ -98,7 +98,7 @@ TEST_P(MatmulQuant, RowHasTheSameBitsInAnyBatch) {
       const auto y = multiply(ops(), w, row, 1);
       alone.insert(alone.end(), y.begin(), y.end());
     }
-    for (const std::int64_t n : {2, 3, 4, 5, 6, 7, 8, 9, 64}) {
+    for (const std::int64_t n : {2, 3, 4, 5, 6, 7, 8, 9, 17, 64, 70}) {
       const std::vector<float> some(x.begin(), x.begin() + n * cols);
       const auto together = multiply(ops(), w, some, n);
       ASSERT_TRUE(same_bits(together.data(), alone.data(), n * rows))

@@ -80,12 +80,55 @@ LLM_INLINE F32 load_scale(const std::uint8_t* p) {
   return load_f16(bits);
 }
 
-/// Tokens in a tile of this format.
+/// Tokens in a tile of this format, where there are many.
 template <QuantFormat f>
 constexpr int kTileTokens = f.codes == Codes::uint7 ? kQuantTokens : kInt8Tokens;
+/// Where there are few, so that weights pass by once.
+template <QuantFormat f>
+constexpr int kFewTileTokens = kTileTokens<f> > kWideTokens ? kTileTokens<f> : kWideTokens;
 
 /// Up to so many tokens, fetching weights takes about as long as multiplying them.
 constexpr std::int64_t kStreamedTokens = 64;
+
+/// The codes of group `group` of a block, for registers of outputs from `first` on.
+struct GroupCodes {
+  const std::uint8_t* codes;  // of the block
+  const std::uint8_t* table;
+  int first;
+  int group;
+};
+
+/// Integer sums over the columns of a group, of `count` tokens.
+template <QuantFormat f, int kOffset, class Dot, int kTokens, int kVectors>
+LLM_INLINE void sum_group(Dot (&dots)[kTokens][kVectors], const GroupCodes& of, const Q8Block* x,
+                          std::int64_t x_row_blocks, int count, bool fetch_ahead) {
+  constexpr int kSteps = 8 / f.groups;
+  LLM_UNROLL
+  for (int t = 0; t < count; ++t) {
+    LLM_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      dots[t][v] = Dot{initial_dot<kOffset>(x[t * x_row_blocks], f.groups == 1 ? 2 : of.group)};
+    }
+  }
+  LLM_UNROLL
+  for (int step = of.group * kSteps; step < (of.group + 1) * kSteps; ++step) {
+    const bool flush = (step + 1) % Dot::kSteps == 0 || step + 1 == (of.group + 1) * kSteps;
+    LLM_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      const auto w = load_weights<f>(of.codes, step, of.first + v, of.table);
+      // Nibbles are loaded twice, low and high halves.
+      if (fetch_ahead && (!f.nibbles || step < 4)) {
+        __builtin_prefetch(of.codes + kPrefetchBytes +
+                           (step * kPanelVectors + of.first + v) * 4 * kLanes);
+      }
+      LLM_UNROLL
+      for (int t = 0; t < count; ++t) {
+        dots[t][v].add(w, four_columns(x[t * x_row_blocks], step));
+        if (flush) dots[t][v].flush();
+      }
+    }
+  }
+}
 
 /// kVectors registers of outputs of a panel, from `first` on.
 template <DType dtype, int kTokens, int kVectors>
@@ -93,7 +136,6 @@ LLM_INLINE void tile_part(const TilePlace& at, int first) {
   constexpr QuantFormat f = quant_format(dtype);
   using Dot = typename DotOf<f>::Type;
   constexpr int kOffset = f.codes == Codes::uint7 ? f.offset : kInt8Offset;
-  constexpr int kSteps = 8 / f.groups;
 
   const auto* p = reinterpret_cast<const std::uint8_t*>(at.weights());
   const auto* x = reinterpret_cast<const Q8Block*>(at.input());
@@ -101,6 +143,8 @@ LLM_INLINE void tile_part(const TilePlace& at, int first) {
   const std::int64_t superblocks = at.args->w->cols / (f.blocks * kQuantBlock);
   const std::uint8_t* table = f.codes == Codes::table ? code_table(dtype, kInt8Offset) : nullptr;
 
+  // Tokens whose products are summed side by side.
+  constexpr int kTogether = kVectors > 1 && kTokens > kQuantTokens ? (kTokens + 1) / 2 : kTokens;
   // The parts of a tile share what it fetches, so many lines per block.
   constexpr std::int64_t kParts = kPanelVectors / kVectors;
   const std::int64_t part_lines = at.fetch_lines / kParts;
@@ -137,52 +181,36 @@ LLM_INLINE void tile_part(const TilePlace& at, int first) {
       LLM_UNROLL
       for (int g = 0; g < f.groups; ++g) {
         const int part = f.groups == 1 ? 2 : g;
-        Dot dots[kTokens][kVectors];
         LLM_UNROLL
-        for (int t = 0; t < kTokens; ++t) {
+        for (int begin = 0; begin < kTokens; begin += kTogether) {
+          // Kept in registers for the next of them, the weights would displace sums.
+          if (begin > 0) asm volatile("" : : : "memory");
+          const int end = begin + kTogether < kTokens ? begin + kTogether : kTokens;
+          Dot dots[kTogether][kVectors];
+          sum_group<f, kOffset>(dots, {codes, table, first, g}, x + begin * x_row_blocks,
+                                x_row_blocks, end - begin, kTokens <= kStreamTokens && begin == 0);
           LLM_UNROLL
           for (int v = 0; v < kVectors; ++v) {
-            dots[t][v] = Dot{initial_dot<kOffset>(x[t * x_row_blocks], part)};
-          }
-        }
-        LLM_UNROLL
-        for (int step = g * kSteps; step < (g + 1) * kSteps; ++step) {
-          const bool flush = (step + 1) % Dot::kSteps == 0 || step + 1 == (g + 1) * kSteps;
-          LLM_UNROLL
-          for (int v = 0; v < kVectors; ++v) {
-            const auto w = load_weights<f>(codes, step, first + v, table);
-            // Nibbles are loaded twice, low and high halves.
-            if (kTokens <= kStreamTokens && (!f.nibbles || step < 4)) {
-              __builtin_prefetch(codes + kPrefetchBytes +
-                                 (step * kPanelVectors + first + v) * 4 * kLanes);
+            F32 scale = d[v];
+            F32 negative_minimum;
+            const std::int64_t place = g * kPanelRows + (first + v) * kLanes;
+            if constexpr (f.has_scales) {
+              scale = scale * (f.signed_scales ? load_i8(p + place) : load_u8(p + place));
+            }
+            if constexpr (f.has_minimum) {
+              negative_minimum = negative_dmin[v];
+              if constexpr (f.has_scales) {
+                negative_minimum = negative_minimum * load_u8(minimums + place);
+              }
             }
             LLM_UNROLL
-            for (int t = 0; t < kTokens; ++t) {
-              dots[t][v].add(w, four_columns(x[t * x_row_blocks], step));
-              if (flush) dots[t][v].flush();
-            }
-          }
-        }
-        LLM_UNROLL
-        for (int v = 0; v < kVectors; ++v) {
-          F32 scale = d[v];
-          F32 negative_minimum;
-          const std::int64_t place = g * kPanelRows + (first + v) * kLanes;
-          if constexpr (f.has_scales) {
-            scale = scale * (f.signed_scales ? load_i8(p + place) : load_u8(p + place));
-          }
-          if constexpr (f.has_minimum) {
-            negative_minimum = negative_dmin[v];
-            if constexpr (f.has_scales) {
-              negative_minimum = negative_minimum * load_u8(minimums + place);
-            }
-          }
-          LLM_UNROLL
-          for (int t = 0; t < kTokens; ++t) {
-            const Q8Block& block = x[t * x_row_blocks];
-            sums[t][v] = mul_add(to_f32(dots[t][v].sum), scale * splat(block.scale), sums[t][v]);
-            if constexpr (f.has_minimum) {
-              sums[t][v] = mul_add(negative_minimum, splat(block.scaled_sum[part]), sums[t][v]);
+            for (int t = begin; t < end; ++t) {
+              const Q8Block& block = x[t * x_row_blocks];
+              sums[t][v] =
+                  mul_add(to_f32(dots[t - begin][v].sum), scale * splat(block.scale), sums[t][v]);
+              if constexpr (f.has_minimum) {
+                sums[t][v] = mul_add(negative_minimum, splat(block.scaled_sum[part]), sums[t][v]);
+              }
             }
           }
         }
@@ -193,10 +221,10 @@ LLM_INLINE void tile_part(const TilePlace& at, int first) {
   for (int t = 0; t < kTokens; ++t) finish_row<kVectors>(at, t, sums[t], first);
 }
 
-/// With more tokens than kQuantTokens, one register of outputs at a time.
+/// With more tokens than kQuantTokens, one register of outputs at a time where registers are few.
 template <DType dtype, int kTokens>
 void tile(const TilePlace& at) {
-  constexpr int kVectors = kTokens > kQuantTokens ? 1 : kPanelVectors;
+  constexpr int kVectors = kTokens > kQuantTokens && kWideTokens == 0 ? 1 : kPanelVectors;
   for (int first = 0; first < kPanelVectors; first += kVectors) {
     tile_part<dtype, kTokens, kVectors>(at, first);
   }
@@ -205,15 +233,18 @@ void tile(const TilePlace& at) {
 template <DType dtype>
 void run(const MatmulArgs& args, std::int64_t begin, std::int64_t end) {
   constexpr int kTokens = kTileTokens<quant_format(dtype)>;
+  constexpr int kMost = kFewTileTokens<quant_format(dtype)>;
   static constexpr TileFn kTiles[] = {
-#define LLM_TILE(n) tile<dtype, (n) < kTokens ? (n) : kTokens>
-      LLM_TILE(1), LLM_TILE(2), LLM_TILE(3), LLM_TILE(4), LLM_TILE(5), LLM_TILE(6),
+#define LLM_TILE(n) tile<dtype, (n) < kMost ? (n) : kMost>
+      LLM_TILE(1), LLM_TILE(2), LLM_TILE(3), LLM_TILE(4),
+      LLM_TILE(5), LLM_TILE(6), LLM_TILE(7), LLM_TILE(8),
 #undef LLM_TILE
   };
-  static_assert(kTokens <= 6);
+  static_assert(kMost <= 8);
   const auto x_row_bytes =
       static_cast<std::int64_t>(input_row_bytes(InputFormat::q8, args.w->cols));
-  if (args.tokens > kTokens && args.tokens <= kStreamedTokens) {
+  if (args.tokens <= kMost) return run_tiles(args, begin, end, x_row_bytes, kTiles, kMost);
+  if (args.tokens <= kStreamedTokens) {
     return stream_tiles(args, begin, end, x_row_bytes, kTiles, kTokens);
   }
   run_tiles(args, begin, end, x_row_bytes, kTiles, kTokens);
