@@ -90,6 +90,11 @@ constexpr int kFewTileTokens = kTileTokens<f> > kWideTokens ? kTileTokens<f> : k
 /// Up to so many tokens, fetching weights takes about as long as multiplying them.
 constexpr std::int64_t kStreamedTokens = 64;
 
+/// Of codes in bytes, for several tokens: into the second-level cache, then into the first. The
+/// first alone has too few lines on their way for the time that the products take.
+constexpr std::int64_t kFarPrefetchBytes = 8192;
+constexpr std::int64_t kNearPrefetchBytes = 1024;
+
 /// The codes of group `group` of a block, for registers of outputs from `first` on.
 struct GroupCodes {
   const std::uint8_t* codes;  // of the block
@@ -118,8 +123,13 @@ LLM_INLINE void sum_group(Dot (&dots)[kTokens][kVectors], const GroupCodes& of, 
       const auto w = load_weights<f>(of.codes, step, of.first + v, of.table);
       // Nibbles are loaded twice, low and high halves.
       if (fetch_ahead && (!f.nibbles || step < 4)) {
-        __builtin_prefetch(of.codes + kPrefetchBytes +
-                           (step * kPanelVectors + of.first + v) * 4 * kLanes);
+        const std::uint8_t* line = of.codes + (step * kPanelVectors + of.first + v) * 4 * kLanes;
+        if constexpr (!f.nibbles && kTokens >= 4) {
+          __builtin_prefetch(line + kFarPrefetchBytes, 0, 2);
+          __builtin_prefetch(line + kNearPrefetchBytes);
+        } else {
+          __builtin_prefetch(line + kPrefetchBytes);
+        }
       }
       LLM_UNROLL
       for (int t = 0; t < count; ++t) {
