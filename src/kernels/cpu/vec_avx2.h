@@ -206,7 +206,7 @@ LLM_INLINE void opaque(Bf16Pairs& x) { asm volatile("" : "+x"(x.even), "+x"(x.od
 constexpr int kFloatTokens = 6;
 constexpr int kQuantTokens = 2;
 constexpr int kInt8Tokens = 4;  // 1 x 4: fewer magnitudes to take
-constexpr int kWideTokens = 0;
+constexpr int kWideTokens = 0;  // none
 constexpr int kQueryTile = 4;
 
 }  // namespace

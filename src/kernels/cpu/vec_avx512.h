@@ -216,8 +216,8 @@ LLM_INLINE void opaque(Bf16Pairs& x) { asm volatile("" : "+v"(x.even), "+v"(x.od
 constexpr int kFloatTokens = 12;  // 2 vectors of outputs x 12 tokens
 constexpr int kQuantTokens = 6;   // 2 x 6, in integers and in f32
 constexpr int kInt8Tokens = kQuantTokens;
-constexpr int kWideTokens = 8;   // 2 x 8 in f32, 2 x 4 at a time in integers
-constexpr int kQueryTile = 8;  // 2 x 8
+constexpr int kWideTokens = 8;  // 2 x 8 in f32, 2 x 4 at a time in integers
+constexpr int kQueryTile = 8;   // 2 x 8
 
 }  // namespace
 }  // namespace llm::kernels::cpu::LLM_KERNEL_ISA

@@ -220,7 +220,7 @@ LLM_INLINE void opaque(Bf16Pairs& x) { asm volatile("" : "+x"(x.even.v), "+x"(x.
 constexpr int kFloatTokens = 4;
 constexpr int kQuantTokens = 2;
 constexpr int kInt8Tokens = kQuantTokens;
-constexpr int kWideTokens = 0;
+constexpr int kWideTokens = 0;  // none
 constexpr int kQueryTile = 4;
 
 }  // namespace
